@@ -1,0 +1,130 @@
+#include "base/file.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+namespace pensee {
+namespace {
+
+std::string errno_text(int error) {
+  switch (error) {
+    case ENOENT: return "no such file or folder";
+    case EACCES: return "permission denied";
+    case EISDIR: return "is a folder, not a file";
+    case EBADF: return "not an open descriptor";
+    case EMFILE: return "too many open files";
+    default: return format("system error {}", error);
+  }
+}
+
+class DescriptorFile final : public File {
+ public:
+  DescriptorFile(int fd, uint64_t offset, uint64_t size, std::string name) : fd_(fd), offset_(offset) {
+    size_ = size;
+    name_ = std::move(name);
+  }
+  ~DescriptorFile() override { ::close(fd_); }
+
+  Status read(uint64_t offset, std::span<std::byte> out) const override {
+    if (offset > size_ || out.size() > size_ - offset) {
+      return Status::corrupt("{}: bytes {} to {} were asked for but the file ends at {}", name_, offset,
+                             offset + out.size(), size_);
+    }
+    size_t done = 0;
+    while (done < out.size()) {
+      const ssize_t n = ::pread(fd_, out.data() + done, out.size() - done, static_cast<off_t>(offset_ + offset + done));
+      if (n < 0 && errno == EINTR) continue;
+      if (n < 0) return Status::format(Code::file_io, "{}: reading at byte {}: {}", name_, offset + done, errno_text(errno));
+      if (n == 0) return Status::corrupt("{}: the file was cut short at byte {} while it was read", name_, offset + done);
+      done += static_cast<size_t>(n);
+    }
+    return Status();
+  }
+
+ private:
+  int fd_;
+  uint64_t offset_;
+};
+
+class MemoryFile final : public File {
+ public:
+  MemoryFile(std::span<const std::byte> data, std::string name) : data_(data) {
+    size_ = data.size();
+    name_ = std::move(name);
+  }
+  Status read(uint64_t offset, std::span<std::byte> out) const override {
+    if (offset > size_ || out.size() > size_ - offset) {
+      return Status::corrupt("{}: bytes {} to {} were asked for but the buffer ends at {}", name_, offset,
+                             offset + out.size(), size_);
+    }
+    if (!out.empty()) std::memcpy(out.data(), data_.data() + offset, out.size());
+    return Status();
+  }
+
+ private:
+  std::span<const std::byte> data_;
+};
+
+}  // namespace
+
+Result<std::shared_ptr<const File>> open_file(const std::string& path) {
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) {
+    const int error = errno;
+    const Code code = error == ENOENT || error == ENOTDIR ? Code::file_not_found : Code::file_io;
+    return Status::format(code, "{}: cannot open: {}", path, errno_text(error));
+  }
+  struct stat info = {};
+  if (::fstat(fd, &info) != 0 || !S_ISREG(info.st_mode)) {
+    ::close(fd);
+    return Status::format(Code::file_io, "{}: not a regular file", path);
+  }
+  return std::shared_ptr<const File>(
+      std::make_shared<DescriptorFile>(fd, 0, static_cast<uint64_t>(info.st_size), path));
+}
+
+Result<std::shared_ptr<const File>> open_descriptor(int fd, uint64_t offset, uint64_t length) {
+  const std::string name = format("descriptor {}", fd);
+  struct stat info = {};
+  if (fd < 0 || ::fstat(fd, &info) != 0) return Status::format(Code::bad_argument, "{}: not an open descriptor", name);
+  const uint64_t end = static_cast<uint64_t>(info.st_size);
+  if (!S_ISREG(info.st_mode)) return Status::format(Code::bad_argument, "{}: not a regular file", name);
+  if (offset > end || length > end - offset) {
+    return Status::format(Code::bad_argument, "{}: offset {} and length {} reach past the file's {} bytes", name,
+                          offset, length, end);
+  }
+  const int own = ::fcntl(fd, F_DUPFD_CLOEXEC, 0);
+  if (own < 0) return Status::format(Code::file_io, "{}: cannot duplicate: {}", name, errno_text(errno));
+  const uint64_t size = length == 0 ? end - offset : length;
+  return std::shared_ptr<const File>(std::make_shared<DescriptorFile>(own, offset, size, name));
+}
+
+std::shared_ptr<const File> wrap_memory(std::span<const std::byte> data, std::string name) {
+  return std::make_shared<MemoryFile>(data, std::move(name));
+}
+
+Result<std::string> read_text(const File& file, uint64_t limit) {
+  if (file.size() > limit) {
+    return Status::unsupported("{}: {} bytes of text, more than the {} that are read", file.name(), file.size(), limit);
+  }
+  std::string text(file.size(), '\0');
+  PENSEE_TRY(file.read(0, std::as_writable_bytes(std::span(text.data(), text.size()))));
+  return text;
+}
+
+bool is_directory(const std::string& path) {
+  struct stat info = {};
+  return ::stat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode);
+}
+
+bool file_exists(const std::string& path) {
+  struct stat info = {};
+  return ::stat(path.c_str(), &info) == 0 && S_ISREG(info.st_mode);
+}
+
+}  // namespace pensee

@@ -1,0 +1,71 @@
+// What every weight file offers once its header was read and checked: named tensors with a type, a shape and bytes
+// that lie inside the file. Shapes are written as in Hugging Face and in papers: outermost first, rows before
+// columns; a GGUF's reversed dims are turned round by its reader. Trust nothing: a reader checks that every tensor's
+// bytes lie within its file and that sizes multiply without overflow, before anyone sees the tensor.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/file.h"
+#include "base/json.h"
+#include "base/status.h"
+#include "quants/quants.h"
+
+namespace pensee {
+
+struct Tensor {
+  std::string name;
+  StoredType type = StoredType::f32;
+  std::vector<int64_t> shape;      // [rows, cols], [experts, rows, cols], [n]; never empty dims, at most 4
+  uint64_t offset = 0;             // byte offset in `file`
+  uint64_t bytes = 0;
+  std::shared_ptr<const File> file;
+
+  int64_t elements() const;
+  int64_t cols() const { return shape.empty() ? 1 : shape.back(); }
+  int64_t rows() const { return elements() / cols(); }  // of all leading dims together
+};
+
+// All tensors of a model, over one file or many shards.
+class TensorFile {
+ public:
+  virtual ~TensorFile() = default;
+  const Tensor* find(std::string_view name) const;
+  const std::vector<Tensor>& tensors() const { return tensors_; }
+  const std::string& name() const { return name_; }
+
+ protected:
+  Status index();  // sorts for find(); a name that stands twice is corrupt
+  std::string name_;
+  std::vector<Tensor> tensors_;
+  std::vector<uint32_t> by_name_;
+};
+
+// Stored rows [first, first + count) of `tensor` (counted over all leading dims), as they lie in the file.
+Status read_rows(const Tensor& tensor, int64_t first, int64_t count, std::span<std::byte> out);
+// The same, decoded to float; out.size() == count * cols.
+Status read_rows_float(const Tensor& tensor, int64_t first, int64_t count, std::span<float> out);
+
+// ---- safetensors ----
+// One file, or a folder with model.safetensors or model.safetensors.index.json and its shards.
+Result<std::shared_ptr<const TensorFile>> open_safetensors(std::shared_ptr<const File> file);
+Result<std::shared_ptr<const TensorFile>> open_safetensors_folder(const std::string& folder);
+
+// ---- GGUF (versions 2 and 3, little endian; split files by "split.count" are followed by name) ----
+class GgufFile : public TensorFile {
+ public:
+  // Metadata in file order, each value as JSON (arrays too). Keys as in the file: "deepseek2.attention.q_lora_rank".
+  const json::Value& metadata() const { return metadata_; }
+  const json::Value* find_metadata(std::string_view key) const { return metadata_.find(key); }
+
+ protected:
+  json::Value metadata_;
+};
+Result<std::shared_ptr<const GgufFile>> open_gguf(std::shared_ptr<const File> file);
+
+}  // namespace pensee
