@@ -1,0 +1,83 @@
+// What swaps between backends is a packed weight: pack, multiply, multiply_grouped, nothing else. A packed weight is
+// [matrices, rows, cols] in a layout of its backend's choice; activations are float rows. native/ keeps the promise
+// of identical tokens (house rule 7); onednn/ and blas/ promise closeness only.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "base/scratch.h"
+#include "base/status.h"
+#include "base/threads.h"
+#include "base/view.h"
+#include "kernels/kernels.h"
+#include "quants/quants.h"
+
+namespace pensee {
+
+// A matrix (or a stack of equal ones, such as experts) still lying in a file.
+class WeightSource {
+ public:
+  virtual ~WeightSource() = default;
+  // Stored rows [first, first + count), counted over all matrices; out.size() == count * row_bytes(type, cols).
+  virtual Status read(int64_t first, int64_t count, std::span<std::byte> out) const = 0;
+  std::string name;  // for messages
+  StoredType type = StoredType::f32;
+  int64_t matrices = 1;
+  int64_t rows = 0;  // of one matrix: outputs
+  int64_t cols = 0;  // inputs
+};
+
+// What a forward pass computes with; one thread of control owns it.
+struct Compute {
+  ThreadPool& pool;
+  Scratch& scratch;
+  const Kernels& kernels;
+};
+
+// Which rows meet which matrix. Slot s in [offsets[m], offsets[m+1]) multiplies row rows_in[s] of x with matrix m and
+// writes row rows_out[s] of y. Every row of y that is named is written once.
+struct Groups {
+  const int32_t* offsets;   // [matrices + 1], non-decreasing, from 0
+  const int32_t* rows_in;   // [slots]
+  const int32_t* rows_out;  // [slots]
+};
+
+class PackedWeight {
+ public:
+  virtual ~PackedWeight() = default;
+  // y [n, rows] = x [n, cols] * W^T, for matrices == 1.
+  virtual void multiply(View x, MutableView y, Compute& compute) const noexcept = 0;
+  virtual void multiply_grouped(const Groups& groups, View x, MutableView y, Compute& compute) const noexcept = 0;
+  // What the two above take from the scratch at most, for `x_rows` rows of x and `slots` slots.
+  virtual size_t scratch_bytes(int64_t x_rows, int64_t slots) const = 0;
+  // Row `row` as floats: embeddings.
+  virtual void row(int64_t row, float* out) const noexcept = 0;
+
+  int64_t matrices = 1, rows = 0, cols = 0;
+  uint64_t bytes = 0;       // resident
+  StoredType stored = StoredType::f32;
+  std::string_view layout;  // "u4g32", "f32": for inspect and bench
+};
+
+enum class Activations : uint8_t { int16, int8 };  // how native meets quantised weights: as good as float, or faster
+
+struct BackendOptions {
+  const Kernels* kernels = nullptr;
+  Activations activations = Activations::int16;
+};
+
+class Backend {
+ public:
+  virtual ~Backend() = default;
+  virtual Result<std::unique_ptr<PackedWeight>> pack(const WeightSource& source, ThreadPool& pool) const = 0;
+  virtual const char* name() const = 0;
+};
+
+// "native", "onednn", "blas"; one that was not built in is UNSUPPORTED and the message says how to get it.
+Result<std::unique_ptr<Backend>> make_backend(std::string_view name, const BackendOptions& options);
+bool backend_built_in(std::string_view name);
+
+}  // namespace pensee
