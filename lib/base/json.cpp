@@ -95,18 +95,24 @@ class Parser {
     skip_space();
     if (p_ == end_) return fail("the text ends where a value should stand");
     switch (*p_) {
-      case '{': return parse_object(out, depth + 1);
-      case '[': return parse_array(out, depth + 1);
+      case '{':
+        return parse_object(out, depth + 1);
+      case '[':
+        return parse_array(out, depth + 1);
       case '"': {
         std::string text;
         if (!parse_string(text)) return false;
         out = Value(std::move(text));
         return true;
       }
-      case 't': return parse_word("true", Value(true), out);
-      case 'f': return parse_word("false", Value(false), out);
-      case 'n': return parse_word("null", Value(), out);
-      default: return parse_number(out);
+      case 't':
+        return parse_word("true", Value(true), out);
+      case 'f':
+        return parse_word("false", Value(false), out);
+      case 'n':
+        return parse_word("null", Value(), out);
+      default:
+        return parse_number(out);
     }
   }
 
@@ -275,13 +281,27 @@ void append_string(std::string& out, std::string_view text) {
   out += '"';
   for (const char c : text) {
     switch (c) {
-      case '"': out += "\\\""; break;
-      case '\\': out += "\\\\"; break;
-      case '\b': out += "\\b"; break;
-      case '\f': out += "\\f"; break;
-      case '\n': out += "\\n"; break;
-      case '\r': out += "\\r"; break;
-      case '\t': out += "\\t"; break;
+      case '"':
+        out += "\\\"";
+        break;
+      case '\\':
+        out += "\\\\";
+        break;
+      case '\b':
+        out += "\\b";
+        break;
+      case '\f':
+        out += "\\f";
+        break;
+      case '\n':
+        out += "\\n";
+        break;
+      case '\r':
+        out += "\\r";
+        break;
+      case '\t':
+        out += "\\t";
+        break;
       default:
         if (static_cast<unsigned char>(c) < 0x20) {
           out += "\\u00";
