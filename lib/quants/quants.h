@@ -13,9 +13,9 @@ enum class StoredType : uint8_t { f32, f16, bf16, q8_0, q4_0, q4_1, q5_0, q5_1, 
 
 struct StoredTypeInfo {
   StoredType type;
-  std::string_view name;     // "Q4_K", as people and GGUF files say it
-  int32_t gguf_id;           // ggml type number in a GGUF file
-  int32_t block_elements;    // numbers a block holds; a row is a whole number of blocks
+  std::string_view name;   // "Q4_K", as people and GGUF files say it
+  int32_t gguf_id;         // ggml type number in a GGUF file
+  int32_t block_elements;  // numbers a block holds; a row is a whole number of blocks
   int32_t block_bytes;
   // Decodes `blocks` consecutive blocks into blocks * block_elements floats.
   void (*decode)(const std::byte* in, float* out, int64_t blocks);
