@@ -1,0 +1,38 @@
+// Which tables this CPU can run: one ordered list, best first, each with the features it needs. Asking for a table by
+// name is how a test runs two ISAs side by side; there is no environment variable.
+#include "kernels/kernels.h"
+
+namespace pensee {
+namespace {
+
+struct Row {
+  const Kernels* table;
+  bool (*runs_here)();
+};
+
+const Row kRows[] = {
+    {&kScalarKernels, [] { return true; }},
+};
+
+}  // namespace
+
+std::vector<std::string_view> available_isas() {
+  std::vector<std::string_view> names;
+  for (const Row& row : kRows)
+    if (row.runs_here()) names.push_back(row.table->isa);
+  return names;
+}
+
+Result<const Kernels*> kernels_for(std::string_view isa) {
+  std::string known;
+  for (const Row& row : kRows) {
+    if (!row.runs_here()) continue;
+    if (isa.empty() || isa == row.table->isa) return row.table;
+    known += known.empty() ? "" : ", ";
+    known += row.table->isa;
+  }
+  return Status::unsupported("instruction set '{}' is unknown or does not run on this CPU; choose one of: {}", isa,
+                             known);
+}
+
+}  // namespace pensee

@@ -1,0 +1,144 @@
+// Attention over one chunk of cached rows, with a running softmax (Milakov and Gimelshein, 2018). Consecutive queries
+// that see the same rows go in blocks of up to four, so that a cached number is widened once for all of them; a
+// query's own arithmetic does not know its block: scores sum over 16 lanes, values over positions in order.
+// Rows that a query must not see are not touched for it, so they may hold anything.
+//
+// Roofline: 2 flops a number, query and pass. With q queries a chunk, bytes are read once from memory and q/4 times
+// from L1/L2; from four queries on the fused multiply-adds bound it (16 a cycle with AVX2), before that the memory.
+#pragma once
+
+#include "kernels/generic/kernels.h"
+
+namespace {
+
+struct RowsF32 {
+  using Number = float;
+  static F get(const Number* p) { return load(p); }
+};
+struct RowsF16 {
+  using Number = uint16_t;
+  static F get(const Number* p) { return load_f16(p); }
+};
+struct RowsBf16 {
+  using Number = uint16_t;
+  static F get(const Number* p) { return load_bf16(p); }
+};
+// The last `lanes` < 16 numbers of a row, zeros behind them.
+template <class Rows>
+inline F get_first(const typename Rows::Number* p, int64_t lanes) {
+  typename Rows::Number room[16] = {};
+  memcpy(room, p, static_cast<size_t>(lanes) * sizeof(*p));
+  return Rows::get(room);
+}
+
+// scores[q][p] = scale * q . key, for Q queries.
+template <class Rows, int Q>
+inline void score(const AttendArgs& a, int32_t first, int32_t from, int32_t to) {
+  const auto* keys = static_cast<const typename Rows::Number*>(a.keys);
+  const float* q = a.q + first * a.q_stride;
+  float* scores = a.scores + static_cast<int64_t>(first) * kPagePositions;
+  const int64_t whole = a.key_dim / 16 * 16, rest = a.key_dim - whole;
+  for (int32_t p = from; p < to; ++p) {
+    const auto* key = keys + p * a.key_stride;
+    F dot[Q];
+    for (int i = 0; i < Q; ++i) dot[i] = set1(0.0f);
+    for (int64_t d = 0; d < whole; d += 16) {
+      const F k = Rows::get(key + d);
+      for (int i = 0; i < Q; ++i) dot[i] = fma(load(q + i * a.q_stride + d), k, dot[i]);
+    }
+    if (rest) {
+      const F k = get_first<Rows>(key + whole, rest);
+      for (int i = 0; i < Q; ++i) dot[i] = fma(load_first(q + i * a.q_stride + whole, rest), k, dot[i]);
+    }
+    for (int i = 0; i < Q; ++i) scores[i * kPagePositions + p] = sum(dot[i]) * a.scale;
+  }
+}
+
+// Turns scores into weights exp(score - max), moves max and sum on, and returns the factor that old sums shrink by.
+inline float weigh(float* scores, int32_t count, float* max_state, float* sum_state) {
+  F top = set1(-kInfinity);
+  each_vector(count, [&](int64_t i, int64_t lanes) { top = max(load_filled(scores + i, lanes, -kInfinity), top); });
+  const float chunk = largest(top), old = *max_state;
+  const float now = chunk > old ? chunk : old;
+  const float shrink = now == -kInfinity ? 1.0f : exp1(old - now);
+  const F highest = set1(now == -kInfinity ? 0.0f : now);
+  F total = set1(0.0f);
+  each_vector(count, [&](int64_t i, int64_t lanes) {
+    const F e = exp(sub(load_filled(scores + i, lanes, -kInfinity), highest));
+    total = add(total, e);
+    store_n(scores + i, e, lanes);
+  });
+  *max_state = now;
+  *sum_state = fma1(*sum_state, shrink, sum(total));
+  return shrink;
+}
+
+// acc[q][d] = acc * shrink + sum over positions of weight * value, for Q queries.
+template <class Rows, int Q>
+inline void mix(const AttendArgs& a, int32_t first, int32_t from, int32_t to, const float* shrink) {
+  const auto* values = static_cast<const typename Rows::Number*>(a.values);
+  float* acc = a.acc + static_cast<int64_t>(first) * a.value_dim;
+  const float* weights = a.scores + static_cast<int64_t>(first) * kPagePositions;
+  each_vector(a.value_dim, [&](int64_t d, int64_t lanes) {
+    F total[Q];
+    for (int i = 0; i < Q; ++i) total[i] = mul(load_n(acc + i * a.value_dim + d, lanes), set1(shrink[i]));
+    const auto* value = values + from * a.value_stride + d;
+    for (int32_t p = from; p < to; ++p, value += a.value_stride) {
+      const F v = lanes == 16 ? Rows::get(value) : get_first<Rows>(value, lanes);
+      for (int i = 0; i < Q; ++i) total[i] = fma(set1(weights[i * kPagePositions + p]), v, total[i]);
+    }
+    for (int i = 0; i < Q; ++i) store_n(acc + i * a.value_dim + d, total[i], lanes);
+  });
+}
+
+template <class Rows, int Q>
+void attend_block(const AttendArgs& a, int32_t first) {
+  const int32_t from = a.from[first], to = a.to[first];
+  score<Rows, Q>(a, first, from, to);
+  float shrink[Q];
+  for (int32_t i = 0; i < Q; ++i) {
+    const int32_t q = first + i;
+    shrink[i] = weigh(a.scores + static_cast<int64_t>(q) * kPagePositions + from, to - from, a.max + q, a.sum + q);
+  }
+  mix<Rows, Q>(a, first, from, to, shrink);
+}
+
+template <class Rows>
+void attend_rows(const AttendArgs& a) {
+  for (int32_t q = 0; q < a.num_q;) {
+    int32_t same = 1;
+    while (same < 4 && q + same < a.num_q && a.from[q + same] == a.from[q] && a.to[q + same] == a.to[q]) ++same;
+    if (a.from[q] < a.to[q]) {
+      if (same == 4) attend_block<Rows, 4>(a, q);
+      if (same == 3) attend_block<Rows, 3>(a, q);
+      if (same == 2) attend_block<Rows, 2>(a, q);
+      if (same == 1) attend_block<Rows, 1>(a, q);
+    }
+    q += same;
+  }
+}
+
+void attend(const AttendArgs& a) {
+  if (a.type == CacheType::f32) attend_rows<RowsF32>(a);
+  if (a.type == CacheType::f16) attend_rows<RowsF16>(a);
+  if (a.type == CacheType::bf16) attend_rows<RowsBf16>(a);
+}
+
+void attend_join(float* max_state, float* sum_state, float* acc, float max2, float sum2, const float* acc2,
+                 int64_t value_dim) {
+  if (max2 == -kInfinity) return;
+  const float now = *max_state > max2 ? *max_state : max2;
+  const float keep = exp1(*max_state - now), take = exp1(max2 - now);
+  each_vector(value_dim, [&](int64_t d, int64_t lanes) {
+    const F scaled = mul(load_n(acc + d, lanes), set1(keep));
+    store_n(acc + d, fma(set1(take), load_n(acc2 + d, lanes), scaled), lanes);
+  });
+  *max_state = now;
+  *sum_state = fma1(sum2, take, *sum_state * keep);
+}
+
+}  // namespace
+
+// The table of this ISA, all but its tiles.
+#define PENSEE_GENERIC_KERNELS(name) \
+  name, rms_norm, add_rows, add_scaled, swiglu, sigmoid, softmax, rope, to_cache, attend, attend_join, argmax
