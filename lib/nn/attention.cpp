@@ -1,0 +1,261 @@
+// The loop over the cache. Work is cut into blocks: some query rows of one run against one key-value head. Within a
+// block, chunks of one page are folded into the state of their segment, and segments are joined in order: that order
+// is the same whether one thread does all of it or many share the segments, so the bits are the same too.
+#include "nn/attention.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <limits>
+
+namespace pensee {
+namespace {
+
+constexpr int32_t kBlockQueries = 64;  // query vectors (rows x heads) that one block holds at most
+constexpr int32_t kPagesPerSegment = kSegmentPositions / kPagePositions;
+
+struct Block {
+  const Run* run;
+  int32_t kv_head;
+  int32_t first_head;  // among the heads that share kv_head
+  int32_t heads;
+  int32_t first_row;   // within the run
+  int32_t rows;
+};
+
+// How a run is cut: independent of thread count, so that its results are.
+struct Cut {
+  int32_t group;       // heads that share one key-value head
+  int32_t heads;       // of them in one block
+  int32_t rows;        // of a run in one block
+  int32_t head_blocks;
+
+  Cut(int32_t num_heads, int32_t kv_heads) : group(num_heads / kv_heads) {
+    heads = std::min(group, kBlockQueries);
+    rows = std::max(1, kBlockQueries / heads);
+    head_blocks = (group + heads - 1) / heads;
+  }
+  int64_t blocks_of(const Run& run, int32_t kv_heads) const {
+    return int64_t{(run.rows + rows - 1) / rows} * kv_heads * head_blocks;
+  }
+};
+
+// Buffers of one task; see task_floats.
+struct Workspace {
+  float* q;       // [queries, key_dim]
+  float* scores;  // [queries, kPagePositions]
+  float* max;     // [queries] of the segment, then sum and acc
+  float* sum;
+  float* acc;
+  int32_t* from;
+  int32_t* to;
+};
+
+int64_t state_floats(int64_t value_dim) { return kBlockQueries * (value_dim + 2); }
+int64_t workspace_floats(int64_t key_dim, int64_t value_dim) {
+  return kBlockQueries * (key_dim + kPagePositions + 2) + state_floats(value_dim);
+}
+
+Workspace workspace_at(float* at, int64_t key_dim) {
+  Workspace w;
+  w.q = at;
+  w.scores = w.q + kBlockQueries * key_dim;
+  w.from = reinterpret_cast<int32_t*>(w.scores + kBlockQueries * kPagePositions);
+  w.to = w.from + kBlockQueries;
+  w.max = reinterpret_cast<float*>(w.to + kBlockQueries);
+  w.sum = w.max + kBlockQueries;
+  w.acc = w.sum + kBlockQueries;
+  return w;
+}
+
+void clear_state(float* max, float* sum, float* acc, int64_t queries, int64_t value_dim) {
+  std::fill_n(max, queries, -std::numeric_limits<float>::infinity());
+  std::fill_n(sum, queries, 0.0f);
+  std::fill_n(acc, queries * value_dim, 0.0f);
+}
+
+class CacheLoop {
+ public:
+  CacheLoop(const CacheAttention& a, const Pass& pass)
+      : a_(a), pass_(pass), cut_(a.num_heads, heads_of(a, pass)), kv_heads_(heads_of(a, pass)) {}
+
+  void run() {
+    Scratch::Scope scope(pass_.scratch());
+    const int threads = pass_.compute.pool.threads();
+    int64_t blocks = 0;
+    for (const Run& r : pass_.batch.runs) blocks += cut_.blocks_of(r, kv_heads_);
+    const int64_t work_floats = workspace_floats(a_.key_dim, a_.value_dim) + state_floats(a_.value_dim);
+    float* work = pass_.scratch().take<float>(work_floats * threads);
+    if (threads == 1 || blocks >= 2 * threads) {
+      pass_.compute.pool.run(blocks, [&](int64_t i, int worker) { whole_block(block_at(i), work + worker * work_floats); });
+      return;
+    }
+    for (int64_t i = 0; i < blocks; ++i) split_block(block_at(i), work, work_floats);
+  }
+
+ private:
+  static int32_t heads_of(const CacheAttention& a, const Pass& pass) {
+    return pass.batch.runs.front().sequence->shape().layers[static_cast<size_t>(a.layer)].heads;
+  }
+
+  Block block_at(int64_t index) const {
+    for (const Run& run : pass_.batch.runs) {
+      const int64_t count = cut_.blocks_of(run, kv_heads_);
+      if (index >= count) {
+        index -= count;
+        continue;
+      }
+      Block b;
+      b.run = &run;
+      b.first_head = static_cast<int32_t>(index % cut_.head_blocks) * cut_.heads;
+      b.heads = std::min(cut_.heads, cut_.group - b.first_head);
+      index /= cut_.head_blocks;
+      b.kv_head = static_cast<int32_t>(index % kv_heads_);
+      b.first_row = static_cast<int32_t>(index / kv_heads_) * cut_.rows;
+      b.rows = std::min(cut_.rows, run.rows - b.first_row);
+      return b;
+    }
+    return Block();
+  }
+
+  int32_t positions_of(const Block& b) const { return b.run->first_position + b.first_row + b.rows; }
+
+  void gather(const Block& b, const Workspace& w) const {
+    for (int32_t i = 0; i < b.rows * b.heads; ++i) {
+      const int32_t head = b.kv_head * cut_.group + b.first_head + i % b.heads;
+      const float* q = a_.q.row(b.run->first_row + b.first_row + i / b.heads) + int64_t{head} * a_.key_dim;
+      std::memcpy(w.q + int64_t{i} * a_.key_dim, q, sizeof(float) * static_cast<size_t>(a_.key_dim));
+    }
+  }
+
+  // Folds the pages of segment `segment` into the workspace's state, which is cleared first.
+  void segment(const Block& b, int32_t segment, const Workspace& w, float* max, float* sum, float* acc) const {
+    const CacheShape& shape = b.run->sequence->shape();
+    const CacheLayer& layer = shape.layers[static_cast<size_t>(a_.layer)];
+    const int32_t queries = b.rows * b.heads;
+    clear_state(max, sum, acc, queries, a_.value_dim);
+    AttendArgs args = {};
+    args.q = w.q;
+    args.q_stride = args.key_dim = a_.key_dim;
+    args.num_q = queries;
+    args.value_dim = a_.value_dim;
+    args.scale = a_.scale;
+    args.type = shape.type;
+    args.key_stride = layer.key_dim;
+    args.value_stride = layer.value_dim > 0 ? layer.value_dim : layer.key_dim;
+    args.from = w.from;
+    args.to = w.to;
+    args.max = max;
+    args.sum = sum;
+    args.acc = acc;
+    args.scores = w.scores;
+    const int64_t number = cache_type_bytes(shape.type);
+    const int32_t end = std::min((segment + 1) * kSegmentPositions, positions_of(b));
+    for (int32_t at = segment * kSegmentPositions; at < end; at += kPagePositions) {
+      const std::byte* page = b.run->sequence->page(at / kPagePositions);
+      args.keys = page + layer.key_offset + number * b.kv_head * kPagePositions * layer.key_dim;
+      args.values = page + layer.value_offset + number * b.kv_head * kPagePositions * layer.value_dim;
+      args.positions = std::min(kPagePositions, positions_of(b) - at);
+      for (int32_t i = 0; i < queries; ++i) {
+        w.from[i] = 0;
+        w.to[i] = std::clamp(b.run->first_position + b.first_row + i / b.heads + 1 - at, 0, args.positions);
+      }
+      pass_.kernels().attend(args);
+    }
+  }
+
+  void join(const Block& b, float* total, const float* max, const float* sum, const float* acc) const {
+    const int32_t queries = b.rows * b.heads;
+    float* total_acc = total + 2 * kBlockQueries;
+    for (int32_t i = 0; i < queries; ++i) {
+      pass_.kernels().attend_join(total + i, total + kBlockQueries + i, total_acc + int64_t{i} * a_.value_dim, max[i],
+                                  sum[i], acc + int64_t{i} * a_.value_dim, a_.value_dim);
+    }
+  }
+
+  void write(const Block& b, const float* total) const {
+    const float* acc = total + 2 * kBlockQueries;
+    for (int32_t i = 0; i < b.rows * b.heads; ++i) {
+      const int32_t head = b.kv_head * cut_.group + b.first_head + i % b.heads;
+      float* out = a_.out.row(b.run->first_row + b.first_row + i / b.heads) + int64_t{head} * a_.value_dim;
+      const float inverse = 1.0f / total[kBlockQueries + i];
+      for (int32_t d = 0; d < a_.value_dim; ++d) out[d] = acc[int64_t{i} * a_.value_dim + d] * inverse;
+    }
+  }
+
+  void whole_block(const Block& b, float* work) const {
+    const Workspace w = workspace_at(work, a_.key_dim);
+    float* total = work + workspace_floats(a_.key_dim, a_.value_dim);
+    gather(b, w);
+    clear_state(total, total + kBlockQueries, total + 2 * kBlockQueries, b.rows * b.heads, a_.value_dim);
+    for (int32_t s = 0; s * kSegmentPositions < positions_of(b); ++s) {
+      segment(b, s, w, w.max, w.sum, w.acc);
+      join(b, total, w.max, w.sum, w.acc);
+    }
+    write(b, total);
+  }
+
+  // The segments of one block over all threads, then joined in order.
+  void split_block(const Block& b, float* work, int64_t work_floats) const {
+    Scratch::Scope scope(pass_.scratch());
+    const int64_t segments = (positions_of(b) + kSegmentPositions - 1) / kSegmentPositions;
+    const int64_t queries = b.rows * b.heads;
+    const int64_t floats = queries * (a_.value_dim + 2);
+    float* states = pass_.scratch().take<float>(segments * floats);
+    pass_.compute.pool.run(segments, [&](int64_t s, int worker) {
+      const Workspace w = workspace_at(work + worker * work_floats, a_.key_dim);
+      float* state = states + s * floats;
+      gather(b, w);
+      segment(b, static_cast<int32_t>(s), w, state, state + queries, state + 2 * queries);
+    });
+    float* total = work + workspace_floats(a_.key_dim, a_.value_dim);
+    clear_state(total, total + kBlockQueries, total + 2 * kBlockQueries, queries, a_.value_dim);
+    for (int64_t s = 0; s < segments; ++s) {
+      const float* state = states + s * floats;
+      join(b, total, state, state + queries, state + 2 * queries);
+    }
+    write(b, total);
+  }
+
+  const CacheAttention& a_;
+  const Pass& pass_;
+  Cut cut_;
+  int32_t kv_heads_;
+};
+
+}  // namespace
+
+void attend_cache(const CacheAttention& a, const Pass& pass) noexcept { CacheLoop(a, pass).run(); }
+
+size_t attend_cache_scratch_bytes(int64_t num_heads, int64_t key_dim, int64_t value_dim, int64_t tokens,
+                                  int64_t context, int threads) {
+  const int64_t segments = (context + kSegmentPositions - 1) / kSegmentPositions + 1;
+  const int64_t work = (workspace_floats(key_dim, value_dim) + state_floats(value_dim)) * threads;
+  const int64_t queries = std::min<int64_t>(kBlockQueries, num_heads * tokens);
+  const int64_t states = segments * queries * (value_dim + 2);
+  return Scratch::rounded(static_cast<size_t>(work) * sizeof(float)) +
+         Scratch::rounded(static_cast<size_t>(states) * sizeof(float));
+}
+
+void append_cache(View keys, View values, int32_t layer_index, const Pass& pass) noexcept {
+  for (const Run& run : pass.batch.runs) {
+    const CacheShape& shape = run.sequence->shape();
+    const CacheLayer& layer = shape.layers[static_cast<size_t>(layer_index)];
+    const int64_t number = cache_type_bytes(shape.type);
+    const auto store = [&](View rows, int64_t row, int64_t offset, int64_t dim, std::byte* page, int64_t slot) {
+      for (int64_t head = 0; head < layer.heads; ++head) {
+        std::byte* to = page + offset + number * (head * kPagePositions + slot) * dim;
+        pass.kernels().to_cache(rows.row(row) + head * dim, to, shape.type, dim);
+      }
+    };
+    for (int32_t i = 0; i < run.rows; ++i) {
+      const int64_t position = run.first_position + i;
+      std::byte* page = run.sequence->page(position / kPagePositions);
+      const int64_t slot = position % kPagePositions;
+      store(keys, run.first_row + i, layer.key_offset, layer.key_dim, page, slot);
+      if (values.data) store(values, run.first_row + i, layer.value_offset, layer.value_dim, page, slot);
+    }
+  }
+}
+
+}  // namespace pensee
