@@ -21,8 +21,8 @@ namespace pensee {
 struct Tensor {
   std::string name;
   StoredType type = StoredType::f32;
-  std::vector<int64_t> shape;      // [rows, cols], [experts, rows, cols], [n]; never empty dims, at most 4
-  uint64_t offset = 0;             // byte offset in `file`
+  std::vector<int64_t> shape;  // [rows, cols], [experts, rows, cols], [n], [] (a scalar); no dim is 0, at most 4 dims
+  uint64_t offset = 0;         // byte offset in `file`
   uint64_t bytes = 0;
   std::shared_ptr<const File> file;
 
@@ -35,14 +35,22 @@ struct Tensor {
 class TensorFile {
  public:
   virtual ~TensorFile() = default;
+  // nullptr when absent, or when there but not of a kind that we read (F8_E4M3, IQ2_XS, no elements, five dims).
   const Tensor* find(std::string_view name) const;
+  // For a name that find() did not know: whether it is absent, or there but not readable and why.
+  Status why_absent(std::string_view name) const;
   const std::vector<Tensor>& tensors() const { return tensors_; }
   const std::string& name() const { return name_; }
 
  protected:
+  struct Unreadable {
+    std::string name;
+    std::string reason;  // goes on after "tensor 'x' "
+  };
   Status index();  // sorts for find(); a name that stands twice is corrupt
   std::string name_;
   std::vector<Tensor> tensors_;
+  std::vector<Unreadable> unreadable_;
   std::vector<uint32_t> by_name_;
 };
 
@@ -67,5 +75,7 @@ class GgufFile : public TensorFile {
   json::Value metadata_;
 };
 Result<std::shared_ptr<const GgufFile>> open_gguf(std::shared_ptr<const File> file);
+// The metadata alone: also of a file whose tensors are missing or cut short (a vocabulary, half a download).
+Result<json::Value> read_gguf_metadata(const File& file);
 
 }  // namespace pensee
