@@ -139,7 +139,7 @@ def older_config(config: dict) -> dict:
 
 
 def to_fp8(folder: pathlib.Path) -> None:
-    """Rewrites a folder's linear weights as e4m3 with `weight_scale_inv` per 128 x 128 block, as DeepSeek-V3 has them."""
+    """Rewrites linear weights as e4m3 with `weight_scale_inv` per 128 x 128 block, as DeepSeek-V3 has them."""
     stored = {}
     for name, weight in load_file(folder / "model.safetensors").items():
         linear = name.endswith("_proj.weight") or name.endswith("_proj_with_mqa.weight")
