@@ -29,13 +29,14 @@ struct Dtype {
   StoredType type;  // StoredType::count: not read
 };
 constexpr Dtype kDtypes[] = {
-    {"F32", 32, StoredType::f32},      {"F16", 16, StoredType::f16},      {"BF16", 16, StoredType::bf16},
-    {"F64", 64, StoredType::count},    {"F8_E4M3", 8, StoredType::count}, {"F8_E5M2", 8, StoredType::count},
-    {"F8_E8M0", 8, StoredType::count}, {"F6_E2M3", 6, StoredType::count}, {"F6_E3M2", 6, StoredType::count},
-    {"F4", 4, StoredType::count},      {"C64", 64, StoredType::count},    {"I64", 64, StoredType::count},
-    {"U64", 64, StoredType::count},    {"I32", 32, StoredType::count},    {"U32", 32, StoredType::count},
-    {"I16", 16, StoredType::count},    {"U16", 16, StoredType::count},    {"I8", 8, StoredType::count},
-    {"U8", 8, StoredType::count},      {"BOOL", 8, StoredType::count},
+    {"F32", 32, StoredType::f32},      {"F16", 16, StoredType::f16},          {"BF16", 16, StoredType::bf16},
+    {"F64", 64, StoredType::count},    {"F8_E4M3", 8, StoredType::count},     {"F8_E4M3FNUZ", 8, StoredType::count},
+    {"F8_E5M2", 8, StoredType::count}, {"F8_E5M2FNUZ", 8, StoredType::count}, {"F8_E8M0", 8, StoredType::count},
+    {"F6_E2M3", 6, StoredType::count}, {"F6_E3M2", 6, StoredType::count},     {"F4", 4, StoredType::count},
+    {"C64", 64, StoredType::count},    {"I64", 64, StoredType::count},        {"U64", 64, StoredType::count},
+    {"I32", 32, StoredType::count},    {"U32", 32, StoredType::count},        {"I16", 16, StoredType::count},
+    {"U16", 16, StoredType::count},    {"I8", 8, StoredType::count},          {"U8", 8, StoredType::count},
+    {"BOOL", 8, StoredType::count},
 };
 
 const Dtype* find_dtype(std::string_view name) {
