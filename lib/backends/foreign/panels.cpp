@@ -12,7 +12,7 @@ namespace {
 
 // Narrow panels give every thread something to do for one token; wide ones cost fewer calls for large matrices.
 int64_t choose_panel_rows(int64_t rows) {
-  constexpr int64_t kNarrow = 64, kWide = 256, kPanelsWanted = 32;
+  constexpr int64_t kNarrow = 128, kWide = 256, kPanelsWanted = 32;
   const int64_t even = (rows / kPanelsWanted + kNarrow - 1) / kNarrow * kNarrow;
   return std::clamp(even, kNarrow, kWide);
 }

@@ -1,0 +1,15 @@
+# aarch64 Linux from another machine, with the cross compiler of Debian and its relatives; tests run under qemu-user.
+set(CMAKE_SYSTEM_NAME Linux)
+set(CMAKE_SYSTEM_PROCESSOR aarch64)
+set(CMAKE_C_COMPILER aarch64-linux-gnu-gcc)
+set(CMAKE_CXX_COMPILER aarch64-linux-gnu-g++)
+find_program(PENSEE_QEMU NAMES qemu-aarch64-static qemu-aarch64)
+if(PENSEE_QEMU)
+  set(CMAKE_CROSSCOMPILING_EMULATOR ${PENSEE_QEMU} -L /usr/aarch64-linux-gnu -cpu max)
+endif()
+# Headers and libraries of the build machine are not ours; header-only packages (doctest) are.
+set(CMAKE_FIND_ROOT_PATH /usr/aarch64-linux-gnu)
+set(CMAKE_FIND_ROOT_PATH_MODE_PROGRAM NEVER)
+set(CMAKE_FIND_ROOT_PATH_MODE_LIBRARY ONLY)
+set(CMAKE_FIND_ROOT_PATH_MODE_INCLUDE ONLY)
+set(CMAKE_FIND_ROOT_PATH_MODE_PACKAGE BOTH)
