@@ -10,7 +10,16 @@ struct Row {
   bool (*runs_here)();
 };
 
+#if defined(__x86_64__)
+bool has_avx2() {
+  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
+}
+#endif
+
 const Row kRows[] = {
+#if defined(__x86_64__)
+    {&kAvx2Kernels, has_avx2},
+#endif
     {&kScalarKernels, [] { return true; }},
 };
 

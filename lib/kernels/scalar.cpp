@@ -1,8 +1,10 @@
 // Plain C++: the oracle of all other tables, and the fallback of CPUs that have none of theirs.
-#include "kernels/generic/attend.h"
-#include "kernels/generic/kernels.h"
+// clang-format off
 #include "kernels/generic/vec_scalar.h"
+// clang-format on
+#include "kernels/generic/attend.h"
+#include "kernels/tiles.h"
 
 namespace pensee {
-const Kernels kScalarKernels = {PENSEE_GENERIC_KERNELS("scalar"), nullptr};
+const Kernels kScalarKernels = {PENSEE_GENERIC_KERNELS("scalar"), &kScalarTiles};
 }  // namespace pensee

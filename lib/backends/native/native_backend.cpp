@@ -1,82 +1,118 @@
-// First form: every stored type is decoded to floats at load, and a row's sum runs over 16 lanes. To be replaced by
-// packed layouts.
+// Packing: rows are read in pieces of a few MB and written into row blocks, several threads at once (a WeightSource's
+// read is const and safe to call from many). Sizes come from files and are checked before anything is allocated.
 #include "backends/native/native_backend.h"
 
+#include <algorithm>
+#include <mutex>
 #include <new>
+
+#include "backends/native/layouts.h"
+#include "backends/native/native_weight.h"
 
 namespace pensee {
 namespace {
 
-float dot(const float* w, const float* x, int64_t n) {
-  float lane[16] = {};
-  int64_t k = 0;
-  for (; k + 16 <= n; k += 16)
-    for (int i = 0; i < 16; ++i) lane[i] += w[k + i] * x[k + i];
-  for (int i = 0; k < n; ++k, ++i) lane[i] += w[k] * x[k];
-  for (int half = 8; half > 0; half /= 2)
-    for (int i = 0; i < half; ++i) lane[i] += lane[i + half];
-  return lane[0];
+using native::NativeWeight;
+
+constexpr int64_t kReadBytes = 2 << 20;
+
+Status check_shape(const WeightSource& s) {
+  const StoredTypeInfo& type = info(s.type);
+  constexpr int64_t kMost = int64_t{1} << 31;
+  if (s.matrices <= 0 || s.rows <= 0 || s.cols <= 0 || s.matrices > kMost || s.rows > kMost || s.cols > kMost ||
+      s.matrices > (int64_t{1} << 42) / s.rows || s.matrices * s.rows > (int64_t{1} << 44) / s.cols)
+    return Status::unsupported("{}: {} matrices of {} x {} numbers cannot be packed", s.name, s.matrices, s.rows,
+                               s.cols);
+  if (s.cols % type.block_elements != 0)
+    return Status::unsupported("{}: rows of {} numbers are no whole number of {} blocks of {}", s.name, s.cols,
+                               type.name, type.block_elements);
+  return Status();
 }
 
-class NativeWeight final : public PackedWeight {
+// Reads and packs row blocks; keeps the first error.
+class Packer {
  public:
-  std::unique_ptr<float[]> data;
+  Packer(const WeightSource& source, NativeWeight& weight) : source_(source), weight_(weight) {}
 
-  void multiply(View x, MutableView y, Compute& compute) const noexcept override {
-    compute.pool.run((rows + 15) / 16, [&](int64_t task, int) {
-      for (int64_t n = task * 16; n < rows && n < task * 16 + 16; ++n)
-        for (int64_t m = 0; m < x.rows; ++m) y.row(m)[n] = dot(data.get() + n * cols, x.row(m), cols);
-    });
+  Status run(ThreadPool& pool) {
+    const int64_t row_size = static_cast<int64_t>(row_bytes(source_.type, source_.cols));
+    const int64_t blocks = weight_.row_blocks();
+    const int64_t together = std::clamp<int64_t>(kReadBytes / (row_size * kTileRows), 1, blocks);
+    const int64_t pieces = (blocks + together - 1) / together;
+    pool.run(source_.matrices * pieces,
+             [&](int64_t task, int) { pack_piece(task / pieces, task % pieces * together, together, row_size); });
+    return error_;
   }
-  void multiply_grouped(const Groups& g, View x, MutableView y, Compute& compute) const noexcept override {
-    compute.pool.run(matrices * ((rows + 15) / 16), [&](int64_t task, int) {
-      const int64_t matrix = task / ((rows + 15) / 16), first = task % ((rows + 15) / 16) * 16;
-      const float* w = data.get() + matrix * rows * cols;
-      for (int64_t n = first; n < rows && n < first + 16; ++n)
-        for (int32_t s = g.offsets[matrix]; s < g.offsets[matrix + 1]; ++s)
-          y.row(g.rows_out[s])[n] = dot(w + n * cols, x.row(g.rows_in[s]), cols);
-    });
+
+ private:
+  void pack_piece(int64_t matrix, int64_t first, int64_t together, int64_t row_size) {
+    const int64_t first_row = first * kTileRows;
+    const int64_t count = std::min(together * kTileRows, source_.rows - first_row);
+    const size_t bytes = static_cast<size_t>(count * row_size);
+    std::unique_ptr<std::byte[]> rows(new (std::nothrow) std::byte[bytes]);
+    if (!rows) return keep(Status::format(Code::out_of_memory, "{}: no memory to read {} bytes", source_.name, bytes));
+    const Status status = source_.read(matrix * source_.rows + first_row, count, {rows.get(), bytes});
+    if (!status.ok()) return keep(status);
+    for (int64_t r = 0; r < count; r += kTileRows) {
+      const int64_t block = matrix * weight_.row_blocks() + (first_row + r) / kTileRows;
+      native::pack_row_block(source_.type, rows.get() + r * row_size,
+                             static_cast<int>(std::min<int64_t>(kTileRows, count - r)), source_.cols,
+                             weight_.memory.data() + block * weight_.block_bytes);
+    }
   }
-  size_t scratch_bytes(int64_t, int64_t) const override { return 0; }
-  void row(int64_t r, float* out) const noexcept override {
-    for (int64_t k = 0; k < cols; ++k) out[k] = data[static_cast<size_t>(r * cols + k)];
+  void keep(const Status& status) {
+    const std::lock_guard lock(mutex_);
+    if (error_.ok()) error_ = status;
   }
+
+  const WeightSource& source_;
+  NativeWeight& weight_;
+  std::mutex mutex_;
+  Status error_;
 };
 
 class NativeBackend final : public Backend {
  public:
+  NativeBackend(const TileTable& tiles, Activations activations) : tiles_(tiles), activations_(activations) {}
   const char* name() const override { return "native"; }
-  Result<std::unique_ptr<PackedWeight>> pack(const WeightSource& source, ThreadPool&) const override {
-    const StoredTypeInfo& type = info(source.type);
-    if (source.cols <= 0 || source.rows <= 0 || source.matrices <= 0 || source.cols % type.block_elements != 0)
-      return Status::unsupported("{}: rows of {} numbers are no whole number of {} blocks", source.name, source.cols,
-                                 type.name);
-    auto weight = std::unique_ptr<NativeWeight>(new (std::nothrow) NativeWeight);
-    const int64_t all_rows = source.matrices * source.rows;
-    const size_t numbers = static_cast<size_t>(all_rows) * static_cast<size_t>(source.cols);
-    const size_t bytes = row_bytes(source.type, source.cols);
-    if (weight) weight->data.reset(new (std::nothrow) float[numbers]);
-    std::unique_ptr<std::byte[]> row(new (std::nothrow) std::byte[bytes]);
-    if (!weight || !weight->data || !row)
-      return Status::format(Code::out_of_memory, "{}: no memory for {} numbers", source.name, numbers);
-    for (int64_t r = 0; r < all_rows; ++r) {
-      PENSEE_TRY(source.read(r, 1, {row.get(), bytes}));
-      type.decode(row.get(), weight->data.get() + r * source.cols, source.cols / type.block_elements);
-    }
+
+  Result<std::unique_ptr<PackedWeight>> pack(const WeightSource& source, ThreadPool& pool) const override {
+    PENSEE_TRY(check_shape(source));
+    auto weight = std::unique_ptr<NativeWeight>(new (std::nothrow) NativeWeight(tiles_, activations_));
+    if (!weight) return Status::format(Code::out_of_memory, "{}: no memory", source.name);
+    const native::LayoutInfo& layout = native::layout_of(source.type);
     weight->matrices = source.matrices;
     weight->rows = source.rows;
     weight->cols = source.cols;
-    weight->bytes = numbers * sizeof(float);
     weight->stored = source.type;
-    weight->layout = "f32";
+    weight->layout = layout.name;
+    weight->layout_id = layout.layout;
+    weight->block_bytes = native::row_block_bytes(layout.layout, source.cols);
+    weight->planes_at = native::planes_at(layout.layout, source.cols);
+    weight->bytes = static_cast<uint64_t>(source.matrices * weight->row_blocks() * weight->block_bytes);
+    weight->memory = native::Memory(weight->bytes);
+    if (!weight->memory.data())
+      return Status::format(Code::out_of_memory, "{}: no memory for {} bytes of packed weights", source.name,
+                            weight->bytes);
+    PENSEE_TRY(Packer(source, *weight).run(pool));
     return std::unique_ptr<PackedWeight>(std::move(weight));
   }
+
+ private:
+  const TileTable& tiles_;
+  Activations activations_;
 };
 
 }  // namespace
 
-Result<std::unique_ptr<Backend>> make_native_backend(const BackendOptions&) {
-  return std::unique_ptr<Backend>(new (std::nothrow) NativeBackend);
+Result<std::unique_ptr<Backend>> make_native_backend(const BackendOptions& options) {
+  const Kernels* kernels = options.kernels;
+  if (!kernels) {
+    PENSEE_ASSIGN(kernels, kernels_for(""));
+  }
+  auto backend = std::unique_ptr<Backend>(new (std::nothrow) NativeBackend(*kernels->tiles, options.activations));
+  if (!backend) return Status::format(Code::out_of_memory, "no memory for the native backend");
+  return backend;
 }
 
 }  // namespace pensee

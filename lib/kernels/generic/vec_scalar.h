@@ -82,6 +82,13 @@ inline F load_bf16(const uint16_t* p) {
   PENSEE_LANES r.v[i] = float_of(static_cast<uint32_t>(p[i]) << 16);
   return r;
 }
+// Two vectors whose numbers alternate in memory.
+inline void load_bf16_pairs(const uint16_t* p, F* even, F* odd) {
+  PENSEE_LANES {
+    even->v[i] = float_of(static_cast<uint32_t>(p[2 * i]) << 16);
+    odd->v[i] = float_of(static_cast<uint32_t>(p[2 * i + 1]) << 16);
+  }
+}
 inline void store_f16(uint16_t* p, F a) { PENSEE_LANES p[i] = float_to_half_bits(a.v[i]); }
 inline void store_bf16(uint16_t* p, F a) { PENSEE_LANES p[i] = float_to_bfloat_bits(a.v[i]); }
 
@@ -138,5 +145,21 @@ inline float largest(F a) {
   return a.v[0];
 }
 inline float fma1(float a, float b, float c) { return __builtin_fmaf(a, b, c); }
+
+inline F to_float(I a) {
+  F r;
+  PENSEE_LANES r.v[i] = static_cast<float>(a.v[i]);
+  return r;
+}
+inline F load_u8(const uint8_t* p) {
+  F r;
+  PENSEE_LANES r.v[i] = static_cast<float>(p[i]);
+  return r;
+}
+inline F load_i8(const uint8_t* p) {
+  F r;
+  PENSEE_LANES r.v[i] = static_cast<float>(static_cast<int8_t>(p[i]));
+  return r;
+}
 
 }  // namespace

@@ -1,0 +1,154 @@
+#include "backends/native/native_weight.h"
+
+#include <sys/mman.h>
+
+#include <algorithm>
+
+#include "backends/native/layouts.h"
+
+namespace pensee::native {
+namespace {
+
+constexpr uint64_t kHugePage = 2 << 20;
+// Rows of activations that one pass over a chunk of row blocks takes: what stays in a core's L2 beside the weights.
+constexpr int64_t kRowsBytes = 192 << 10;
+constexpr int64_t kRowsAtOnce = 96;
+// Row blocks that one task takes for these rows, so that rows read from L3 meet several row blocks.
+constexpr int64_t kTasksPerThread = 6;
+
+}  // namespace
+
+Memory::Memory(uint64_t bytes) {
+  const uint64_t align = bytes >= 2 * kHugePage ? kHugePage : 64;
+  if (bytes > UINT64_MAX - align) return;
+  const uint64_t size = std::max((bytes + align - 1) / align * align, align);
+  data_ = static_cast<uint8_t*>(std::aligned_alloc(align, size));
+  if (!data_) return;
+#ifdef MADV_HUGEPAGE
+  if (align == kHugePage) madvise(data_, size, MADV_HUGEPAGE);  // a wish: failure changes nothing
+#endif
+}
+
+struct NativeWeight::Rows {
+  const std::byte* data;
+  int64_t stride;  // bytes
+  const void* at(int64_t row) const { return data + row * stride; }
+};
+
+int64_t NativeWeight::row_bytes_prepared() const {
+  const int64_t group = activations_ == Activations::int16 ? sizeof(Group16) : sizeof(Group8);
+  return is_float(layout_id) ? cols * 4 : cols / kGroup * group;
+}
+
+size_t NativeWeight::scratch_bytes(int64_t x_rows, int64_t) const {
+  const size_t touched = Scratch::rounded(static_cast<size_t>(matrices) * sizeof(int32_t));
+  if (is_float(layout_id)) return touched;
+  return touched + Scratch::rounded(static_cast<size_t>(x_rows * row_bytes_prepared()));
+}
+
+// Takes from the scratch; the caller's scope gives it back.
+NativeWeight::Rows NativeWeight::prepare(View x, Compute& compute) const noexcept {
+  if (is_float(layout_id)) return {reinterpret_cast<const std::byte*>(x.data), x.stride * 4};
+  const int64_t stride = row_bytes_prepared();
+  std::byte* rows_of_x = compute.scratch.take<std::byte>(x.rows * stride);
+  const auto quantise = [&](int64_t r) {
+    std::byte* out = rows_of_x + r * stride;
+    if (activations_ == Activations::int16) return tiles_.quantise16(x.row(r), cols, reinterpret_cast<Group16*>(out));
+    const ByteOrder order = layout_id == Layout::i8s ? ByteOrder::bytes : ByteOrder::nibbles;
+    tiles_.quantise8(x.row(r), cols, order, reinterpret_cast<Group8*>(out));
+  };
+  if (x.rows * cols < 32768) {  // about 10 microseconds: not worth waking others
+    for (int64_t r = 0; r < x.rows; ++r) quantise(r);
+  } else {
+    compute.pool.run(x.rows, [&](int64_t r, int) { quantise(r); });
+  }
+  return {rows_of_x, stride};
+}
+
+void NativeWeight::row_block(int64_t matrix, int64_t block, const void* const* x, float* const* y,
+                             int64_t tokens) const noexcept {
+  const uint8_t* at = memory.data() + (matrix * row_blocks() + block) * block_bytes;
+  const int left = static_cast<int>(std::min<int64_t>(rows - block * kTileRows, kTileRows));
+  const TileArgs args = {at, at + planes_at, cols, x, y, tokens, left};
+  const auto& table = activations_ == Activations::int16 ? tiles_.with_int16 : tiles_.with_int8;
+  table[static_cast<int>(layout_id)](args);
+}
+
+// Enough tasks that threads end together, but no more than that: a task reads at least 32 KB where it can.
+int64_t NativeWeight::blocks_at_once(int64_t matrices_used, int threads) const {
+  const int64_t tasks = threads * kTasksPerThread;
+  const int64_t even = std::max<int64_t>(matrices_used * row_blocks() / tasks, 1);
+  const int64_t small = std::max<int64_t>((32 << 10) / block_bytes, 1);
+  const int64_t large = std::max<int64_t>((256 << 10) / block_bytes, 1);
+  return std::min({std::max(even, small), std::max<int64_t>(row_blocks() / std::max(threads, 1), 1), large});
+}
+
+void NativeWeight::multiply(View x, MutableView y, Compute& compute) const noexcept {
+  PENSEE_DCHECK(matrices == 1 && x.cols == cols && y.cols == rows && x.rows == y.rows);
+  Scratch::Scope scope(compute.scratch);
+  const Rows prepared = prepare(x, compute);
+  const int threads = compute.pool.threads();
+  const int64_t blocks = row_blocks(), together = blocks_at_once(1, threads);
+  const int64_t chunks = (blocks + together - 1) / together;
+  const int64_t at_once = std::clamp<int64_t>(kRowsBytes / row_bytes_prepared() / 12 * 12, 12, kRowsAtOnce);
+  // With few row blocks the rows are dealt out as well.
+  const int64_t wanted = std::max<int64_t>(2 * threads / chunks, 1);
+  const int64_t spans = std::clamp<int64_t>(x.rows / at_once, 1, wanted);
+  compute.pool.run(chunks * spans, [&](int64_t task, int) {
+    const int64_t first = task / spans * together, last = std::min(first + together, blocks);
+    const int64_t end = x.rows * (task % spans + 1) / spans;
+    const void* in[kRowsAtOnce];
+    float* out[kRowsAtOnce];
+    for (int64_t m = x.rows * (task % spans) / spans; m < end; m += at_once) {
+      const int64_t count = std::min(at_once, end - m);
+      for (int64_t i = 0; i < count; ++i) in[i] = prepared.at(m + i);
+      for (int64_t b = first; b < last; ++b) {
+        for (int64_t i = 0; i < count; ++i) out[i] = y.row(m + i) + b * kTileRows;
+        row_block(0, b, in, out, count);
+      }
+    }
+  });
+}
+
+void NativeWeight::multiply_grouped(const Groups& groups, View x, MutableView y, Compute& compute) const noexcept {
+  PENSEE_DCHECK(x.cols == cols && y.cols == rows);
+  Scratch::Scope scope(compute.scratch);
+  int32_t* touched = compute.scratch.take<int32_t>(matrices);
+  int64_t used = 0;
+  for (int64_t m = 0; m < matrices; ++m)
+    if (groups.offsets[m + 1] > groups.offsets[m]) touched[used++] = static_cast<int32_t>(m);
+  if (used == 0) return;
+  // The fullest first: what is dealt last should be short.
+  std::sort(touched, touched + used, [&](int32_t a, int32_t b) {
+    const int32_t la = groups.offsets[a + 1] - groups.offsets[a], lb = groups.offsets[b + 1] - groups.offsets[b];
+    return la != lb ? la > lb : a < b;
+  });
+  const Rows prepared = prepare(x, compute);
+  const int64_t together = blocks_at_once(used, compute.pool.threads()), blocks = row_blocks();
+  const int64_t chunks = (blocks + together - 1) / together;
+  const int64_t at_once = std::clamp<int64_t>(kRowsBytes / row_bytes_prepared() / 12 * 12, 12, kRowsAtOnce);
+  compute.pool.run(used * chunks, [&](int64_t task, int) {
+    const int32_t matrix = touched[task / chunks];
+    const int64_t first = task % chunks * together, last = std::min(first + together, blocks);
+    const void* in[kRowsAtOnce];
+    float* out[kRowsAtOnce];
+    const int64_t end = groups.offsets[matrix + 1];
+    for (int64_t s = groups.offsets[matrix]; s < end; s += at_once) {
+      const int64_t count = std::min(at_once, end - s);
+      for (int64_t i = 0; i < count; ++i) in[i] = prepared.at(groups.rows_in[s + i]);
+      for (int64_t b = first; b < last; ++b) {
+        for (int64_t i = 0; i < count; ++i) out[i] = y.row(groups.rows_out[s + i]) + b * kTileRows;
+        row_block(matrix, b, in, out, count);
+      }
+    }
+  });
+}
+
+void NativeWeight::row(int64_t r, float* out) const noexcept {
+  PENSEE_DCHECK(r >= 0 && r < matrices * rows);
+  const int64_t matrix = r / rows, in_matrix = r % rows;
+  const uint8_t* at = memory.data() + (matrix * row_blocks() + in_matrix / kTileRows) * block_bytes;
+  unpack_row(layout_id, at, static_cast<int>(in_matrix % kTileRows), cols, out);
+}
+
+}  // namespace pensee::native

@@ -1,0 +1,86 @@
+// vec.h for x86-64 with AVX-512 F, BW, VL and DQ: sixteen floats in one zmm register.
+#pragma once
+
+#include <immintrin.h>
+#include <stdint.h>
+#include <string.h>
+
+namespace {
+
+struct F {
+  __m512 a;
+};
+struct I {
+  __m512i a;
+};
+
+inline F set1(float x) { return {_mm512_set1_ps(x)}; }
+inline F load(const float* p) { return {_mm512_loadu_ps(p)}; }
+inline void store(float* p, F x) { _mm512_storeu_ps(p, x.a); }
+inline __mmask16 lanes_below(int64_t n) { return static_cast<__mmask16>((1u << n) - 1); }
+inline F load_first(const float* p, int64_t n) { return {_mm512_maskz_loadu_ps(lanes_below(n), p)}; }
+inline void store_first(float* p, F x, int64_t n) { _mm512_mask_storeu_ps(p, lanes_below(n), x.a); }
+
+inline __m128i load128(const void* p) { return _mm_loadu_si128(static_cast<const __m128i*>(p)); }
+inline __m256i load256(const void* p) { return _mm256_loadu_si256(static_cast<const __m256i*>(p)); }
+inline __m512i load512(const void* p) { return _mm512_loadu_si512(p); }
+inline F load_f16(const uint16_t* p) { return {_mm512_cvtph_ps(load256(p))}; }
+inline F load_bf16(const uint16_t* p) {
+  return {_mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(load256(p)), 16))};
+}
+// Two vectors whose numbers alternate in memory.
+inline void load_bf16_pairs(const uint16_t* p, F* even, F* odd) {
+  const __m512i x = load512(p);
+  *even = {_mm512_castsi512_ps(_mm512_slli_epi32(x, 16))};
+  *odd = {_mm512_castsi512_ps(_mm512_and_si512(x, _mm512_set1_epi32(static_cast<int>(0xffff0000))))};
+}
+inline void store_f16(uint16_t* p, F x) {
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm512_cvtps_ph(x.a, _MM_FROUND_TO_NEAREST_INT));
+}
+inline void store_bf16(uint16_t* p, F x) {
+  const __m512i u = _mm512_castps_si512(x.a), upper = _mm512_srli_epi32(u, 16);
+  const __m512i odd = _mm512_and_si512(upper, _mm512_set1_epi32(1));
+  __m512i r = _mm512_srli_epi32(_mm512_add_epi32(_mm512_add_epi32(u, _mm512_set1_epi32(0x7fff)), odd), 16);
+  r = _mm512_mask_or_epi32(r, _mm512_cmp_ps_mask(x.a, x.a, _CMP_UNORD_Q), upper, _mm512_set1_epi32(0x40));
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm512_cvtepi32_epi16(r));
+}
+
+inline F add(F x, F y) { return {_mm512_add_ps(x.a, y.a)}; }
+inline F sub(F x, F y) { return {_mm512_sub_ps(x.a, y.a)}; }
+inline F mul(F x, F y) { return {_mm512_mul_ps(x.a, y.a)}; }
+inline F div(F x, F y) { return {_mm512_div_ps(x.a, y.a)}; }
+inline F max(F x, F y) { return {_mm512_max_ps(x.a, y.a)}; }
+inline F min(F x, F y) { return {_mm512_min_ps(x.a, y.a)}; }
+inline F fma(F x, F y, F z) { return {_mm512_fmadd_ps(x.a, y.a, z.a)}; }
+inline F abs(F x) { return {_mm512_abs_ps(x.a)}; }
+inline F if_less(F x, F y, F yes, F no) {
+  return {_mm512_mask_blend_ps(_mm512_cmp_ps_mask(x.a, y.a, _CMP_LT_OQ), no.a, yes.a)};
+}
+inline F scale_by_power(F x, F shifted) {
+  const __m512i n = _mm512_add_epi32(_mm512_castps_si512(shifted.a), _mm512_set1_epi32(127));
+  return {_mm512_mul_ps(x.a, _mm512_castsi512_ps(_mm512_slli_epi32(n, 23)))};
+}
+inline void store_shifted_int(int32_t* p, F shifted) {
+  _mm512_storeu_si512(p, _mm512_sub_epi32(_mm512_castps_si512(shifted.a), _mm512_set1_epi32(0x4b400000)));
+}
+inline __m256 lower(__m512 x) { return _mm512_castps512_ps256(x); }
+inline __m256 upper(__m512 x) { return _mm512_extractf32x8_ps(x, 1); }
+inline float sum(F x) {
+  const __m256 y = _mm256_add_ps(lower(x.a), upper(x.a));
+  __m128 z = _mm_add_ps(_mm256_castps256_ps128(y), _mm256_extractf128_ps(y, 1));
+  z = _mm_add_ps(z, _mm_movehl_ps(z, z));
+  return _mm_cvtss_f32(_mm_add_ss(z, _mm_movehdup_ps(z)));
+}
+inline float largest(F x) {
+  const __m256 y = _mm256_max_ps(lower(x.a), upper(x.a));
+  __m128 z = _mm_max_ps(_mm256_castps256_ps128(y), _mm256_extractf128_ps(y, 1));
+  z = _mm_max_ps(z, _mm_movehl_ps(z, z));
+  return _mm_cvtss_f32(_mm_max_ss(z, _mm_movehdup_ps(z)));
+}
+inline float fma1(float x, float y, float z) { return __builtin_fmaf(x, y, z); }
+
+inline F to_float(I x) { return {_mm512_cvtepi32_ps(x.a)}; }
+inline F load_u8(const uint8_t* p) { return to_float({_mm512_cvtepu8_epi32(load128(p))}); }
+inline F load_i8(const uint8_t* p) { return to_float({_mm512_cvtepi8_epi32(load128(p))}); }
+
+}  // namespace

@@ -1,0 +1,107 @@
+// vec.h for aarch64 (NEON is part of it): sixteen floats in four q registers.
+#pragma once
+
+#include <arm_neon.h>
+#include <stdint.h>
+#include <string.h>
+
+namespace {
+
+struct F {
+  float32x4_t v[4];
+};
+struct I {
+  int32x4_t v[4];
+};
+
+#define PENSEE_QUADS(expression)                   \
+  F r;                                             \
+  for (int i = 0; i < 4; ++i) r.v[i] = expression; \
+  return r
+
+inline F set1(float x) { PENSEE_QUADS(vdupq_n_f32(x)); }
+inline F load(const float* p) { PENSEE_QUADS(vld1q_f32(p + 4 * i)); }
+inline void store(float* p, F x) {
+  for (int i = 0; i < 4; ++i) vst1q_f32(p + 4 * i, x.v[i]);
+}
+inline F load_first(const float* p, int64_t n) {
+  float room[16] = {};
+  memcpy(room, p, static_cast<size_t>(n) * sizeof(float));
+  return load(room);
+}
+inline void store_first(float* p, F x, int64_t n) {
+  float room[16];
+  store(room, x);
+  memcpy(p, room, static_cast<size_t>(n) * sizeof(float));
+}
+inline F load_f16(const uint16_t* p) { PENSEE_QUADS(vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(p + 4 * i)))); }
+inline F load_bf16(const uint16_t* p) { PENSEE_QUADS(vreinterpretq_f32_u32(vshll_n_u16(vld1_u16(p + 4 * i), 16))); }
+// Two vectors whose numbers alternate in memory.
+inline void load_bf16_pairs(const uint16_t* p, F* even, F* odd) {
+  for (int i = 0; i < 4; ++i) {
+    const uint32x4_t x = vreinterpretq_u32_u16(vld1q_u16(p + 8 * i));
+    even->v[i] = vreinterpretq_f32_u32(vshlq_n_u32(x, 16));
+    odd->v[i] = vreinterpretq_f32_u32(vandq_u32(x, vdupq_n_u32(0xffff0000u)));
+  }
+}
+inline void store_f16(uint16_t* p, F x) {
+  for (int i = 0; i < 4; ++i) vst1_u16(p + 4 * i, vreinterpret_u16_f16(vcvt_f16_f32(x.v[i])));
+}
+inline void store_bf16(uint16_t* p, F x) {
+  for (int i = 0; i < 4; ++i) {
+    const uint32x4_t u = vreinterpretq_u32_f32(x.v[i]), top = vshrq_n_u32(u, 16);
+    const uint32x4_t odd = vandq_u32(top, vdupq_n_u32(1));
+    const uint32x4_t rounded = vshrq_n_u32(vaddq_u32(vaddq_u32(u, vdupq_n_u32(0x7fff)), odd), 16);
+    const uint32x4_t quiet = vorrq_u32(top, vdupq_n_u32(0x40));
+    vst1_u16(p + 4 * i, vmovn_u32(vbslq_u32(vceqq_f32(x.v[i], x.v[i]), rounded, quiet)));
+  }
+}
+
+inline F add(F x, F y) { PENSEE_QUADS(vaddq_f32(x.v[i], y.v[i])); }
+inline F sub(F x, F y) { PENSEE_QUADS(vsubq_f32(x.v[i], y.v[i])); }
+inline F mul(F x, F y) { PENSEE_QUADS(vmulq_f32(x.v[i], y.v[i])); }
+inline F div(F x, F y) { PENSEE_QUADS(vdivq_f32(x.v[i], y.v[i])); }
+// Not vmaxq: NaN must behave as `x > y ? x : y` says.
+inline F max(F x, F y) { PENSEE_QUADS(vbslq_f32(vcgtq_f32(x.v[i], y.v[i]), x.v[i], y.v[i])); }
+inline F min(F x, F y) { PENSEE_QUADS(vbslq_f32(vcltq_f32(x.v[i], y.v[i]), x.v[i], y.v[i])); }
+inline F fma(F x, F y, F z) { PENSEE_QUADS(vfmaq_f32(z.v[i], x.v[i], y.v[i])); }
+inline F abs(F x) { PENSEE_QUADS(vabsq_f32(x.v[i])); }
+inline F if_less(F x, F y, F yes, F no) { PENSEE_QUADS(vbslq_f32(vcltq_f32(x.v[i], y.v[i]), yes.v[i], no.v[i])); }
+inline float32x4_t power_of_two(float32x4_t shifted) {
+  return vreinterpretq_f32_s32(vshlq_n_s32(vaddq_s32(vreinterpretq_s32_f32(shifted), vdupq_n_s32(127)), 23));
+}
+inline F scale_by_power(F x, F shifted) { PENSEE_QUADS(vmulq_f32(x.v[i], power_of_two(shifted.v[i]))); }
+inline void store_shifted_int(int32_t* p, F shifted) {
+  for (int i = 0; i < 4; ++i)
+    vst1q_s32(p + 4 * i, vsubq_s32(vreinterpretq_s32_f32(shifted.v[i]), vdupq_n_s32(0x4b400000)));
+}
+inline float sum(F x) {
+  const float32x4_t y = vaddq_f32(vaddq_f32(x.v[0], x.v[2]), vaddq_f32(x.v[1], x.v[3]));
+  const float32x2_t z = vadd_f32(vget_low_f32(y), vget_high_f32(y));
+  return vget_lane_f32(z, 0) + vget_lane_f32(z, 1);
+}
+inline float32x4_t larger(float32x4_t x, float32x4_t y) { return vbslq_f32(vcgtq_f32(x, y), x, y); }
+inline float largest(F x) {
+  const float32x4_t y = larger(larger(x.v[0], x.v[2]), larger(x.v[1], x.v[3]));
+  const float a = vgetq_lane_f32(y, 0), b = vgetq_lane_f32(y, 1), c = vgetq_lane_f32(y, 2), d = vgetq_lane_f32(y, 3);
+  const float even = a > c ? a : c, odd = b > d ? b : d;
+  return even > odd ? even : odd;
+}
+inline float fma1(float x, float y, float z) { return __builtin_fmaf(x, y, z); }
+
+inline F to_float(I x) { PENSEE_QUADS(vcvtq_f32_s32(x.v[i])); }
+inline F load_u8(const uint8_t* p) {
+  const uint8x16_t x = vld1q_u8(p);
+  const uint16x8_t low = vmovl_u8(vget_low_u8(x)), high = vmovl_u8(vget_high_u8(x));
+  return {{vcvtq_f32_u32(vmovl_u16(vget_low_u16(low))), vcvtq_f32_u32(vmovl_u16(vget_high_u16(low))),
+           vcvtq_f32_u32(vmovl_u16(vget_low_u16(high))), vcvtq_f32_u32(vmovl_u16(vget_high_u16(high)))}};
+}
+inline F load_i8(const uint8_t* p) {
+  const int8x16_t x = vreinterpretq_s8_u8(vld1q_u8(p));
+  const int16x8_t low = vmovl_s8(vget_low_s8(x)), high = vmovl_s8(vget_high_s8(x));
+  return {{vcvtq_f32_s32(vmovl_s16(vget_low_s16(low))), vcvtq_f32_s32(vmovl_s16(vget_high_s16(low))),
+           vcvtq_f32_s32(vmovl_s16(vget_low_s16(high))), vcvtq_f32_s32(vmovl_s16(vget_high_s16(high)))}};
+}
+#undef PENSEE_QUADS
+
+}  // namespace

@@ -1,0 +1,80 @@
+// Packed layouts and the dot tiles that read them. A tile multiplies one row block (16 output rows, interleaved: each
+// row is one 32-bit lane) with any number of activation rows. Integer sums are exact, float sums run group by group
+// in the order of K, so a result depends on its row alone and is the same on every ISA.
+//
+// Quantised layouts: a row block is [scales, padded to 64 bytes][planes]. Planes, for each group of 32 of K:
+//
+//   u4 u5 u6   4 words of 8 numbers:  word w  = 16 lanes x uint32, nibble p of lane r = low 4 bits of number
+//                                     8 w + (p < 4 ? 2 p : 2 (p - 4) + 1) of row r
+//   u5 u6      1 or 2 words of high bits: with B = 1 or 2 bits a number and 4 / B words served by each, the bits of
+//                                     nibble p of word w stand from bit 16 (p >= 4) + 8 (p & 2) / 2 + 4 (p & 1) + B (w
+//                                     mod 4 / B)
+//   i8         8 words of 4 numbers:  bytes of lane r = numbers 4 w + (0, 2, 1, 3)
+//
+// so that masks and shifts inside a 16-bit half leave pairs of neighbours for int16 products, and the same words'
+// bytes quadruples for int8 products. Scales, by the layout's last letter (half = IEEE binary16):
+//
+//   s   per group          half scale[16]                                     w = scale * (q - offset)
+//   m   per group          half scale[16], half min[16]                       w = scale * q + min
+//   k   per 8 groups       half d[16], half minus_dmin[16], then per group
+//                          uint8 scale[16], uint8 min[16]                     w = d * scale * q + minus_dmin * min
+//   6k  per 8 groups       half d[16], then per group int8 scale[2][16],      w = d * scale * (q - 32)
+//                          one for each half of the group
+//
+// Float layouts: f32 and f16 are [K][16]; bf16 is [K / 2][16][2], K rounded up to even.
+#pragma once
+
+#include <stdint.h>
+
+namespace pensee {
+
+constexpr int kTileRows = 16;
+constexpr int kGroup = 32;       // numbers of K that share an activation scale
+constexpr int kSuperGroups = 8;  // groups of a k layout's super-block
+
+enum class Layout : uint8_t { f32, f16, bf16, u4s, u4m, u4k, u5s, u5m, u5k, u6k, i8s, count };
+constexpr int kLayouts = static_cast<int>(Layout::count);
+constexpr bool is_float(Layout l) { return l <= Layout::bf16; }
+
+// A group of quantised activations, x[i] = scale * q[i]. A group that holds an infinity or NaN has q = 0 and
+// scale = NaN; one whose largest magnitude is below 1e-30 counts as zero.
+struct Group16 {
+  int16_t q[kGroup];
+  float scale;
+  float scaled_sum;  // scale * (sum[0] + sum[1])
+  int32_t sum[2];    // of q, each half of the group
+};
+struct Group8 {
+  int8_t q[kGroup];  // in the order that the layout's words want: ByteOrder
+  float scale;
+  float scaled_sum;
+  int32_t sum[2];
+};
+enum class ByteOrder : uint8_t { nibbles, bytes };  // of u4, u5 and u6 layouts; of i8
+
+struct TileArgs {
+  const uint8_t* scales;  // quantised layouts: the row block's; float layouts: unused
+  const uint8_t* planes;  // float layouts: the row block
+  int64_t cols;           // K
+  const void* const* x;   // [tokens] float, Group16 or Group8 rows
+  float* const* y;        // [tokens] where the row block's outputs go
+  int64_t tokens;
+  int rows;  // 1..16: outputs that exist
+};
+
+using Tile = void (*)(const TileArgs&);
+
+struct TileTable {
+  Tile with_int16[kLayouts];  // float layouts take float rows here and below
+  Tile with_int8[kLayouts];
+  void (*quantise16)(const float* x, int64_t cols, Group16* out);
+  void (*quantise8)(const float* x, int64_t cols, ByteOrder order, Group8* out);
+};
+
+extern const TileTable kScalarTiles;
+extern const TileTable kAvx2Tiles;         // x86-64 builds only
+extern const TileTable kAvx512Tiles;       // x86-64 builds only
+extern const TileTable kNeonTiles;         // aarch64 builds only
+extern const TileTable kNeonDotprodTiles;  // aarch64 builds only
+
+}  // namespace pensee

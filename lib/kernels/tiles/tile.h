@@ -1,0 +1,211 @@
+// What all ISAs' tiles share: the walk over groups, the scales, the float sums, and the quantisers. An ISA brings
+// vec.h, kFloatTokens and kIntTokens (rows of activations that its registers hold at once), and
+//
+//   template <class Group, int kBits, int kOffset, int T>
+//   void dot(const uint8_t* planes, const Group* const* x, I* sums);
+//
+// which gives, for T activation groups, the exact sums of (q - kOffset) * x: one a row, or for kBits == 6 one for
+// each half of the group (sums[2 t], sums[2 t + 1]).
+#pragma once
+
+#include "kernels/tiles.h"
+
+namespace {
+
+using namespace pensee;
+
+enum class Scales { s, m, k, k6 };
+
+template <int kBits>
+constexpr int plane_bytes() {
+  return kBits == 8 ? 512 : 256 + 64 * (kBits - 4);
+}
+template <int kBits>
+constexpr int parts() {
+  return kBits == 6 ? 2 : 1;
+}
+
+struct GroupScale {
+  F scale[2];
+  F min;
+};
+
+inline const uint16_t* halves(const uint8_t* p) { return reinterpret_cast<const uint16_t*>(p); }
+
+template <Scales kScales>
+inline GroupScale group_scale(const uint8_t* scales, int64_t group) {
+  GroupScale g;
+  if constexpr (kScales == Scales::s) {
+    g.scale[0] = load_f16(halves(scales + group * 32));
+  } else if constexpr (kScales == Scales::m) {
+    g.scale[0] = load_f16(halves(scales + group * 64));
+    g.min = load_f16(halves(scales + group * 64 + 32));
+  } else if constexpr (kScales == Scales::k) {
+    const uint8_t* super = scales + group / 8 * 320;
+    const uint8_t* entry = super + 64 + group % 8 * 32;
+    g.scale[0] = mul(load_f16(halves(super)), load_u8(entry));
+    g.min = mul(load_f16(halves(super + 32)), load_u8(entry + 16));
+  } else {
+    const uint8_t* super = scales + group / 8 * 288;
+    const uint8_t* entry = super + 32 + group % 8 * 32;
+    const F d = load_f16(halves(super));
+    g.scale[0] = mul(d, load_i8(entry));
+    g.scale[1] = mul(d, load_i8(entry + 16));
+  }
+  return g;
+}
+
+template <class Group, int kBits, int kOffset, Scales kScales, int T>
+inline void quantised_block(const TileArgs& a, int64_t first) {
+  constexpr int kParts = parts<kBits>();
+  const Group* x[T];
+  F total[T];
+  for (int t = 0; t < T; ++t) {
+    x[t] = static_cast<const Group*>(a.x[first + t]);
+    total[t] = set1(0.0f);
+  }
+  const uint8_t* planes = a.planes;
+  const int64_t groups = a.cols / kGroup;
+  for (int64_t g = 0; g < groups; ++g) {
+    I sums[T * kParts];
+    dot<Group, kBits, kOffset, T>(planes, x, sums);
+    const GroupScale scale = group_scale<kScales>(a.scales, g);
+#pragma GCC unroll 8
+    for (int t = 0; t < T; ++t) {
+      const F s = set1(x[t]->scale);
+#pragma GCC unroll 2
+      for (int p = 0; p < kParts; ++p) {
+        total[t] = fma(to_float(sums[t * kParts + p]), mul(scale.scale[p], s), total[t]);
+      }
+      if constexpr (kScales == Scales::m || kScales == Scales::k) {
+        total[t] = fma(scale.min, set1(x[t]->scaled_sum), total[t]);
+      }
+      ++x[t];
+    }
+    planes += plane_bytes<kBits>();
+  }
+  for (int t = 0; t < T; ++t) {
+    float* y = a.y[first + t];
+    a.rows == kTileRows ? store(y, total[t]) : store_first(y, total[t], a.rows);
+  }
+}
+
+template <class Group, int kBits, int kOffset, Scales kScales>
+void quantised(const TileArgs& a) {
+  int64_t t = 0;
+  for (; t + kIntTokens <= a.tokens; t += kIntTokens) quantised_block<Group, kBits, kOffset, kScales, kIntTokens>(a, t);
+  if constexpr (kIntTokens > 4) {
+    for (; t + 4 <= a.tokens; t += 4) quantised_block<Group, kBits, kOffset, kScales, 4>(a, t);
+  }
+  for (; t + 2 <= a.tokens; t += 2) quantised_block<Group, kBits, kOffset, kScales, 2>(a, t);
+  for (; t < a.tokens; ++t) quantised_block<Group, kBits, kOffset, kScales, 1>(a, t);
+}
+
+template <Layout kLayout, int T>
+inline void float_block(const TileArgs& a, int64_t first) {
+  const float* x[T];
+  F total[T];
+  for (int t = 0; t < T; ++t) {
+    x[t] = static_cast<const float*>(a.x[first + t]);
+    total[t] = set1(0.0f);
+  }
+  if constexpr (kLayout == Layout::bf16) {
+    const uint16_t* w = halves(a.planes);
+    F even, odd;
+    int64_t k = 0;
+    for (; k + 2 <= a.cols; k += 2, w += 2 * kTileRows) {
+      load_bf16_pairs(w, &even, &odd);
+#pragma GCC unroll 16
+      for (int t = 0; t < T; ++t) {
+        total[t] = fma(even, set1(x[t][k]), total[t]);
+        total[t] = fma(odd, set1(x[t][k + 1]), total[t]);
+      }
+    }
+    if (k < a.cols) {
+      load_bf16_pairs(w, &even, &odd);
+      for (int t = 0; t < T; ++t) total[t] = fma(even, set1(x[t][k]), total[t]);
+    }
+  } else {
+    for (int64_t k = 0; k < a.cols; ++k) {
+      F w;
+      if constexpr (kLayout == Layout::f32) w = load(reinterpret_cast<const float*>(a.planes) + k * kTileRows);
+      if constexpr (kLayout == Layout::f16) w = load_f16(halves(a.planes) + k * kTileRows);
+#pragma GCC unroll 16
+      for (int t = 0; t < T; ++t) total[t] = fma(w, set1(x[t][k]), total[t]);
+    }
+  }
+  for (int t = 0; t < T; ++t) {
+    float* y = a.y[first + t];
+    a.rows == kTileRows ? store(y, total[t]) : store_first(y, total[t], a.rows);
+  }
+}
+
+template <Layout kLayout>
+void floats(const TileArgs& a) {
+  int64_t t = 0;
+  for (; t + kFloatTokens <= a.tokens; t += kFloatTokens) float_block<kLayout, kFloatTokens>(a, t);
+  for (; t + 3 <= a.tokens; t += 3) float_block<kLayout, 3>(a, t);
+  for (; t < a.tokens; ++t) float_block<kLayout, 1>(a, t);
+}
+
+// Rounds a group to integers of at most kLimit in magnitude, nearest even.
+template <int kLimit, class Group>
+inline void quantise_group(const float* x, int32_t* q, Group* out) {
+  const F a = load(x), b = load(x + 16), zero = set1(0.0f);
+  const float top = largest(max(abs(a), abs(b)));
+  const float poison = sum(fma(b, zero, mul(a, zero)));  // 0, or NaN if a number is not finite
+  const bool usable = top > 1e-30f && poison == 0.0f;
+  const F inverse = set1(usable ? static_cast<float>(kLimit) / top : 0.0f), magic = set1(12582912.0f);
+  store_shifted_int(q, fma(usable ? a : zero, inverse, magic));
+  store_shifted_int(q + 16, fma(usable ? b : zero, inverse, magic));
+  int32_t first = 0, second = 0;
+  for (int i = 0; i < 16; ++i) {
+    first += q[i];
+    second += q[16 + i];
+  }
+  out->scale = usable ? top / static_cast<float>(kLimit) : poison;
+  out->sum[0] = first;
+  out->sum[1] = second;
+  out->scaled_sum = out->scale * static_cast<float>(first + second);
+}
+
+void quantise16(const float* x, int64_t cols, Group16* out) {
+  for (int64_t k = 0; k < cols; k += kGroup, ++out) {
+    int32_t q[kGroup];
+    quantise_group<32767>(x + k, q, out);
+    for (int i = 0; i < kGroup; ++i) out->q[i] = static_cast<int16_t>(q[i]);
+  }
+}
+
+void quantise8(const float* x, int64_t cols, ByteOrder order, Group8* out) {
+  for (int64_t k = 0; k < cols; k += kGroup, ++out) {
+    int32_t q[kGroup];
+    quantise_group<127>(x + k, q, out);
+    int8_t* to = out->q;
+    if (order == ByteOrder::bytes) {
+      for (int i = 0; i < kGroup; i += 4) {
+        const int8_t quad[4] = {static_cast<int8_t>(q[i]), static_cast<int8_t>(q[i + 2]), static_cast<int8_t>(q[i + 1]),
+                                static_cast<int8_t>(q[i + 3])};
+        memcpy(to + i, quad, 4);
+      }
+    } else {
+      // Bytes 0..3 of a word's low nibbles are nibbles 0, 2, 4, 6; of its high ones 1, 3, 5, 7.
+      for (int i = 0; i < kGroup; i += 8) {
+        const int kOrder[8] = {0, 4, 1, 5, 2, 6, 3, 7};
+        for (int b = 0; b < 8; ++b) to[i + b] = static_cast<int8_t>(q[i + kOrder[b]]);
+      }
+    }
+  }
+}
+
+}  // namespace
+
+#define PENSEE_TILES(Group)                                                                                        \
+  {                                                                                                                \
+    floats<Layout::f32>, floats<Layout::f16>, floats<Layout::bf16>, quantised<Group, 4, 8, Scales::s>,             \
+        quantised<Group, 4, 0, Scales::m>, quantised<Group, 4, 0, Scales::k>, quantised<Group, 5, 16, Scales::s>,  \
+        quantised<Group, 5, 0, Scales::m>, quantised<Group, 5, 0, Scales::k>, quantised<Group, 6, 32, Scales::k6>, \
+        quantised<Group, 8, 0, Scales::s>                                                                          \
+  }
+#define PENSEE_TILE_TABLE \
+  { PENSEE_TILES(Group16), PENSEE_TILES(Group8), quantise16, quantise8 }

@@ -1,0 +1,162 @@
+// The dot tiles, one table against scalar bit for bit: random stored blocks (also with infinite scales), every layout,
+// both kinds of activations, odd numbers of tokens and rows, canaries around outputs and quantised activations.
+#include "kernels/tiles.h"
+
+#include "backends/native/layouts.h"
+#include "harness.h"
+
+using namespace pensee;
+using namespace pensee::testing;
+
+namespace {
+
+struct Block {
+  std::vector<uint8_t> bytes;
+  Layout layout;
+  int64_t cols;
+
+  Block(std::mt19937& random, StoredType type, int64_t c, int rows, bool wild) : cols(c) {
+    layout = native::layout_of(type).layout;
+    const StoredTypeInfo& stored = info(type);
+    const size_t block_bytes = static_cast<size_t>(stored.block_bytes);
+    std::vector<std::byte> raw(static_cast<size_t>(rows) * row_bytes(type, cols));
+    std::vector<float> decoded(static_cast<size_t>(stored.block_elements));
+    for (size_t at = 0; at < raw.size(); at += block_bytes) {
+      do {
+        for (size_t i = 0; i < block_bytes; ++i) raw[at + i] = static_cast<std::byte>(random());
+        stored.decode(raw.data() + at, decoded.data(), 1);
+      } while (!wild && !std::all_of(decoded.begin(), decoded.end(), [](float v) { return std::abs(v) < 100; }));
+    }
+    bytes.resize(static_cast<size_t>(native::row_block_bytes(layout, cols)) + 64);
+    native::pack_row_block(type, raw.data(), rows, cols, data());
+  }
+  uint8_t* data() { return bytes.data() + (64 - reinterpret_cast<uintptr_t>(bytes.data()) % 64) % 64; }
+};
+
+struct Rows {
+  std::vector<float> x;
+  std::vector<uint8_t> prepared;
+  int64_t stride;
+
+  Rows(const Kernels& k, const std::vector<float>& floats, int64_t m, int64_t cols, Layout layout, bool int8)
+      : x(floats) {
+    stride =
+        is_float(layout) ? cols * 4 : cols / kGroup * static_cast<int64_t>(int8 ? sizeof(Group8) : sizeof(Group16));
+    if (is_float(layout)) {
+      prepared.resize(static_cast<size_t>(m * stride));
+      std::memcpy(prepared.data(), x.data(), prepared.size());
+      return;
+    }
+    Walled<uint8_t> room(m * stride, 0);
+    for (int64_t i = 0; i < m; ++i) {
+      const ByteOrder order = layout == Layout::i8s ? ByteOrder::bytes : ByteOrder::nibbles;
+      uint8_t* to = room.data() + i * stride;
+      int8 ? k.tiles->quantise8(x.data() + i * cols, cols, order, reinterpret_cast<Group8*>(to))
+           : k.tiles->quantise16(x.data() + i * cols, cols, reinterpret_cast<Group16*>(to));
+    }
+    CHECK(room.intact());
+    prepared.assign(room.data(), room.data() + m * stride);
+  }
+};
+
+// Outputs [m][16], each row between canaries.
+std::vector<float> run(const Kernels& k, Block& block, const Rows& rows, int64_t m, int outputs, bool int8) {
+  std::vector<const void*> in;
+  std::vector<float*> out;
+  std::vector<Walled<float>> y(static_cast<size_t>(m), Walled<float>(outputs));
+  for (int64_t i = 0; i < m; ++i) {
+    in.push_back(rows.prepared.data() + i * rows.stride);
+    out.push_back(y[static_cast<size_t>(i)].data());
+  }
+  const uint8_t* at = block.data();
+  const TileArgs args = {at,     at + native::planes_at(block.layout, block.cols), block.cols, in.data(), out.data(), m,
+                         outputs};
+  (int8 ? k.tiles->with_int8 : k.tiles->with_int16)[static_cast<int>(block.layout)](args);
+  std::vector<float> all;
+  for (auto& row : y) {
+    CHECK(row.intact());
+    all.insert(all.end(), row.data(), row.data() + outputs);
+  }
+  return all;
+}
+
+bool same_groups(const std::vector<uint8_t>& a, const std::vector<uint8_t>& b, size_t numbers_bytes) {
+  const size_t size = numbers_bytes + 16;
+  for (size_t at = 0; at < a.size(); at += size) {
+    float fa[2], fb[2];
+    std::memcpy(fa, a.data() + at + numbers_bytes, 8);
+    std::memcpy(fb, b.data() + at + numbers_bytes, 8);
+    if (std::memcmp(a.data() + at, b.data() + at, numbers_bytes) != 0 || !same_bits(fa[0], fb[0]) ||
+        !same_bits(fa[1], fb[1]) ||
+        std::memcmp(a.data() + at + numbers_bytes + 8, b.data() + at + numbers_bytes + 8, 8) != 0)
+      return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+TEST_CASE("tiles: every layout and table agrees with scalar bit for bit") {
+  std::mt19937 random(11);
+  const Kernels& scalar = **kernels_for("scalar");
+  for (int type = 0; type < static_cast<int>(StoredType::count); ++type) {
+    const StoredType stored = static_cast<StoredType>(type);
+    const int64_t unit = info(stored).block_elements;
+    for (int64_t cols : {unit, unit == 1 ? 37 : unit * 3, unit == 1 ? 130 : unit * 2}) {
+      for (Temper temper : kTempers) {
+        for (int64_t m : {1, 2, 3, 5, 7, 17}) {
+          const int outputs = m % 3 == 1 ? 16 : static_cast<int>(1 + random() % 16);
+          Block block(random, stored, cols, outputs, temper == Temper::extreme);
+          const auto x = numbers(random, m * cols, temper);
+          for (bool int8 : {false, true}) {
+            const Rows rows(scalar, x, m, cols, block.layout, int8);
+            const auto expected = run(scalar, block, rows, m, outputs, int8);
+            for (const Kernels* k : tables()) {
+              INFO(native::layout_of(stored).name << "_tile." << k->isa << (int8 ? ".int8" : ".int16") << ".m" << m
+                                                  << "_k" << cols);
+              const Rows mine(*k, x, m, cols, block.layout, int8);
+              if (!is_float(block.layout)) CHECK(same_groups(mine.prepared, rows.prepared, int8 ? 32 : 64));
+              const auto got = run(*k, block, mine, m, outputs, int8);
+              CHECK(first_difference(got.data(), expected.data(), static_cast<int64_t>(got.size())) == -1);
+            }
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST_CASE("tiles: the largest integers do not overflow") {
+  for (int type = 0; type < static_cast<int>(StoredType::count); ++type) {
+    const StoredType stored = static_cast<StoredType>(type);
+    const Layout layout = native::layout_of(stored).layout;
+    if (is_float(layout)) continue;
+    const int64_t cols = info(stored).block_elements;
+    for (uint8_t fill : {0xff, 0x80, 0x00, 0x7f}) {
+      std::vector<std::byte> raw(16 * row_bytes(stored, cols), static_cast<std::byte>(fill));
+      std::mt19937 random(1);
+      Block block(random, stored, cols, 16, true);
+      native::pack_row_block(stored, raw.data(), 16, cols, block.data());
+      uint8_t* scales = block.data();
+      for (int64_t i = 0; i < native::planes_at(layout, cols); i += 2) {  // halves 1.0, byte scales 60
+        scales[i] = 0x00;
+        scales[i + 1] = 0x3c;
+      }
+      for (float sign : {1.0f, -1.0f}) {
+        const std::vector<float> x(static_cast<size_t>(5 * cols), sign);
+        std::vector<float> w(static_cast<size_t>(cols));
+        native::unpack_row(layout, block.data(), 3, cols, w.data());
+        double expected = 0;
+        for (float v : w) expected += sign * static_cast<double>(v);
+        for (const Kernels* k : tables()) {
+          for (bool int8 : {false, true}) {
+            INFO(native::layout_of(stored).name << "." << k->isa << (int8 ? ".int8" : ".int16"));
+            const Rows rows(*k, x, 5, cols, layout, int8);
+            const auto got = run(*k, block, rows, 5, 16, int8);
+            CHECK(std::abs(got[4 * 16 + 3] - expected) <= 1e-6 * std::abs(expected) + 1e-3);
+          }
+        }
+      }
+    }
+  }
+}
