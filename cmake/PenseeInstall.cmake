@@ -1,7 +1,27 @@
-# Install rules: the library, its headers, find_package(pensee), pkg-config, and the libraries that a backend loads.
-# Those that were fetched as wheels go to <libdir>/pensee, where the backend looks first; the system's stay where
-# they are.
+# Install rules. Into a prefix: the library, its headers, find_package(pensee), pkg-config. Into a Python wheel: the
+# command beside the module. In both: the libraries that a backend loads, if they were fetched as wheels; those of the
+# system stay where they are. The backend looks in the folder of its own binary and in pensee/ under it.
 include(CMakePackageConfigHelpers)
+
+# Copies of fetched libraries with their licences.
+function(pensee_install_bundle folder licenses component)
+  install(FILES ${PENSEE_BUNDLE} DESTINATION ${folder} COMPONENT ${component})
+  foreach(entry ${PENSEE_BUNDLE_LICENSES})
+    if(entry MATCHES "^([a-z]+)=(.*)$")
+      set(name ${CMAKE_MATCH_1})
+      set(entry ${CMAKE_MATCH_2})
+    endif()
+    install(FILES ${entry} DESTINATION ${licenses}/${name} COMPONENT ${component})
+  endforeach()
+endfunction()
+
+if(SKBUILD)
+  pensee_install_bundle(pensee pensee/licenses python)
+  if(TARGET pensee_cli)
+    install(TARGETS pensee_cli RUNTIME DESTINATION pensee COMPONENT python)
+  endif()
+  return()
+endif()
 
 install(TARGETS pensee EXPORT pensee-targets
   LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT runtime NAMELINK_COMPONENT development
@@ -18,28 +38,17 @@ write_basic_package_version_file(${PROJECT_BINARY_DIR}/pensee-config-version.cma
 install(FILES ${PROJECT_BINARY_DIR}/pensee-config.cmake ${PROJECT_BINARY_DIR}/pensee-config-version.cmake
   DESTINATION ${package} COMPONENT development)
 
-# Paths of the .pc file hang on its own place, so that an installed tree can be moved.
+# The paths in the .pc file start from its own place, so that an installed tree can be moved.
 file(RELATIVE_PATH pc_to_prefix /${CMAKE_INSTALL_LIBDIR}/pkgconfig /)
+string(REGEX REPLACE "/$" "" pc_to_prefix "${pc_to_prefix}")
 set(pc_private "-lstdc++ -lm -ldl -pthread")
 set(pc_static "")
 if(NOT BUILD_SHARED_LIBS)  # whoever links the archive needs these without asking for --static
   set(pc_static ${pc_private})
   set(pc_private "")
 endif()
-string(REGEX REPLACE "/$" "" pc_to_prefix "${pc_to_prefix}")
 configure_file(${PROJECT_SOURCE_DIR}/cmake/pensee.pc.in ${PROJECT_BINARY_DIR}/pensee.pc @ONLY)
 install(FILES ${PROJECT_BINARY_DIR}/pensee.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig COMPONENT development)
 
-# Copies of fetched libraries with their licences; the Python package calls this with its own folder.
-function(pensee_install_bundle folder licenses component)
-  install(FILES ${PENSEE_BUNDLE} DESTINATION ${folder} COMPONENT ${component})
-  foreach(entry ${PENSEE_BUNDLE_LICENSES})
-    if(entry MATCHES "^([a-z]+)=(.*)$")
-      set(name ${CMAKE_MATCH_1})
-      set(entry ${CMAKE_MATCH_2})
-    endif()
-    install(FILES ${entry} DESTINATION ${licenses}/${name} COMPONENT ${component})
-  endforeach()
-endfunction()
 install(FILES ${PROJECT_SOURCE_DIR}/LICENSE DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/pensee COMPONENT runtime)
 pensee_install_bundle(${CMAKE_INSTALL_LIBDIR}/pensee ${CMAKE_INSTALL_DATADIR}/doc/pensee runtime)
