@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Makes json_cases.json for json_test.cpp: texts, and how Python's json module writes what they mean. Each case is
-[text, json.dumps(...), json.dumps(..., indent=2), json.dumps(..., separators=(",", ":"))], ensure_ascii=False throughout.
+[text, json.dumps(...), json.dumps(..., indent=2), json.dumps(..., separators=(",", ":"))], with
+ensure_ascii=False throughout.
 """
 import json
 import math
@@ -23,7 +24,8 @@ def main():
         "".join(map(chr, range(0x20))), "\"\\/\x7f\x80\u07ff\u0800\uffff\U00010000\U0010ffff \u4e2d\u6587 \U0001f600",
     ]
     texts = [json.dumps(v, ensure_ascii=ascii) for v in values for ascii in (True, False)]
-    texts += [" [ 1 ,\t2 ,\r\n3 ] ", '{"a" : 1 , "b":{ } }', "-0", "-0.0", "1E5", "1e+5", "1.50", '"\\u0041\\/\\ud83d\\ude00"']
+    texts += [" [ 1 ,\t2 ,\r\n3 ] ", '{"a" : 1 , "b":{ } }', "-0", "-0.0", "1E5", "1e+5", "1.50",
+              '"\\u0041\\/\\ud83d\\ude00"']
     cases = []
     for text in texts:
         value = json.loads(text)

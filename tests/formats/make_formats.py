@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Makes the files under data/ that formats_test.cpp reads, with the `gguf` and `safetensors` packages, and
-data/expected.json: what those packages put into them. Run it beside this file: pip install numpy gguf "safetensors>=0.8".
+data/expected.json: what those packages put into them. Run it beside this file:
+pip install numpy gguf "safetensors>=0.8"; ./make_formats.py
 """
 import json
 import pathlib
@@ -30,7 +31,8 @@ def tensor_record(name, type_name, shape, values):
 
 METADATA = [
     ("test.uint8", 255, Value.UINT8), ("test.int8", -128, Value.INT8), ("test.uint16", 65535, Value.UINT16),
-    ("test.int16", -32768, Value.INT16), ("test.uint32", 2**32 - 1, Value.UINT32), ("test.int32", -(2**31), Value.INT32),
+    ("test.int16", -32768, Value.INT16), ("test.uint32", 2**32 - 1, Value.UINT32),
+    ("test.int32", -(2**31), Value.INT32),
     ("test.uint64", 2**63 - 1, Value.UINT64), ("test.uint64_large", 2**64 - 1, Value.UINT64),
     ("test.int64", -(2**63), Value.INT64), ("test.float32", 0.5, Value.FLOAT32), ("test.float64", 0.1, Value.FLOAT64),
     ("test.bool", True, Value.BOOL), ("test.string", "na\u00efve \U0001f600", Value.STRING),
