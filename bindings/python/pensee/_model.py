@@ -112,7 +112,7 @@ class Model(_Generates):
     None: the default model.
 
     threads        1..1024; 0: the CPUs that this process may use
-    backend        "auto" and "native" promise identical tokens whatever the threads; "onednn" and "blas" only come close
+    backend        "auto", "native": identical tokens whatever the threads; "onednn", "blas": only close to that
     exact          False: allow what rounds in its own way
     memory_budget  bytes for weights, caches and scratch together; 0: no limit. Beyond it: OutOfMemory
     activations    how the native backend meets quantised weights: "int16" (as good as float32) or "int8"
