@@ -17,7 +17,7 @@ DIM, PLAIN = ("\033[2m", "\033[0m") if sys.stdout.isatty() else ("", "")
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description="Asks one question.")
     parser.add_argument("model", help="a GGUF file or a Hugging Face folder")
     parser.add_argument("question")
     parser.add_argument("--think-budget", type=int, help="tokens of thought (default: no limit)")

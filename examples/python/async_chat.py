@@ -42,7 +42,7 @@ async def converse_in_time(seconds: float, model: pensee.Model, name: str, quest
 
 
 async def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description="Several conversations at once.")
     parser.add_argument("model", help="a GGUF file or a Hugging Face folder")
     parser.add_argument("questions", nargs="+")
     parser.add_argument("--max-tokens", type=int, default=300)

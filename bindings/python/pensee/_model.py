@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Protocol, Union
+from typing import TYPE_CHECKING, Any, Protocol, Union, cast
 
 from . import _options, _pensee
 from ._errors import BadArgument
@@ -286,23 +286,24 @@ class _FilePart:
         self.length = _options.integer(length, "length", 0, _options.INT64_MAX)
 
 
-def _open(source: object, options: _pensee.ModelOptions) -> _pensee.Model:
+def _open(source: Source | _FilePart, options: _pensee.ModelOptions) -> _pensee.Model:
     if source is None:
         return _pensee.Model.open(None, options)
     if isinstance(source, (str, os.PathLike)):
-        path = os.fspath(source)
-        if isinstance(path, str) and "\0" in path:
+        path = os.fsencode(source)
+        if b"\0" in path:
             raise BadArgument("path_or_name: holds a zero byte")
-        return _pensee.Model.open(os.fsencode(path), options)
+        return _pensee.Model.open(path, options)
     if isinstance(source, _FilePart):
         _options.integer(source.fd, "fd", 0, _options.INT32_MAX)
         return _pensee.Model.open_fd(source.fd, source.offset, source.length, options)
     try:
-        view = memoryview(source)  # type: ignore[arg-type]
+        view = memoryview(cast(bytes, source))
     except TypeError:
-        if not hasattr(source, "fileno"):
+        fileno: Callable[[], int] | None = getattr(source, "fileno", None)
+        if fileno is None:
             raise TypeError(f"path_or_name: cannot open a {type(source).__name__}") from None
-        return _pensee.Model.open_fd(source.fileno(), 0, 0, options)
+        return _pensee.Model.open_fd(fileno(), 0, 0, options)
     if not view.c_contiguous:
         raise BadArgument("path_or_name: the memory is not contiguous")
     return _pensee.Model.open_memory(view, options)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import operator
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, SupportsIndex
+from typing import Any, SupportsIndex, cast
 
 from . import _pensee
 from ._errors import BadArgument, Error, Status
@@ -24,7 +24,7 @@ INT64_MAX = 2**63 - 1
 UINT64_MAX = 2**64 - 1
 
 
-def utf8(text: str, name: str) -> bytes:
+def utf8(text: object, name: str) -> bytes:
     """UTF-8 of `text`; lone surrogates are a BadArgument that names the argument."""
     if not isinstance(text, str):
         raise TypeError(f"{name}: expected str, not {type(text).__name__}")
@@ -89,7 +89,7 @@ def native_prompt(
     elif len(prompt) > 0 and isinstance(prompt[0], Mapping):
         if system is not None:
             raise BadArgument("system: goes with a str prompt; put it into the messages as role 'system'")
-        native.messages_json = to_json([_message(m, i) for i, m in enumerate(prompt)], "prompt")
+        native.messages_json = to_json([_message(message, i) for i, message in enumerate(prompt)], "prompt")
     else:
         if system is not None or tools is not None:
             raise BadArgument("system, tools: raw token ids pass no template that could hold them")
@@ -104,7 +104,7 @@ def native_prompt(
 def _message(message: object, index: int) -> dict[str, Any]:
     if not isinstance(message, Mapping):
         raise TypeError(f"prompt[{index}]: expected a message (a mapping), not {type(message).__name__}")
-    return dict(message)
+    return dict(cast("Mapping[str, Any]", message))
 
 
 def native_options(

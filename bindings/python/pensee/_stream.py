@@ -258,10 +258,9 @@ def _reply(events: list[Event]) -> Reply:
 @atexit.register
 def _stop_everything() -> None:
     """No thread may come back into an interpreter that is gone."""
-    streams = list(_living)
-    for stream in streams:
+    for stream in list(_living):
         stream.close()
-    for stream in streams:
-        if stream._pump is not None:
-            stream._pump.join(timeout=10)
+    for thread in threading.enumerate():
+        if isinstance(thread, _Pump):
+            thread.join(timeout=10)
     _pensee.stop_callbacks()
