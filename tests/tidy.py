@@ -167,7 +167,7 @@ def functions(bare):
             if char == "{":
                 # A brace that starts a member (`S() : a_{1} {`) is no body: the signature goes on after it.
                 member = ")" in head and re.search(r"(?<!:)[:,]\s*\w+\s*$", head)
-                kept.append(head if member else "")
+                kept.append(head + "()" if member else "")
                 if inside is None and not member and is_function(head):
                     inside, first = depth, start
                 depth += 1
