@@ -22,8 +22,9 @@ class CachePage {
 
   static Result<std::shared_ptr<CachePage>> make(uint64_t bytes, MemoryBudget& budget) {
     if (!budget.take(bytes)) {
-      return Status::format(Code::out_of_memory, "the cache needs {} bytes more but memory_budget allows {} in all, {} of them taken",
-                            bytes, budget.limit(), budget.used());
+      return Status::format(Code::out_of_memory,
+                            "the cache needs {} bytes more but memory_budget allows {} in all, {} of them taken", bytes,
+                            budget.limit(), budget.used());
     }
     auto* data = static_cast<std::byte*>(::operator new(bytes, kAlign, std::nothrow));
     if (!data) {
@@ -50,8 +51,8 @@ void CacheShape::layout() {
   };
   for (CacheLayer& layer : layers) {
     layer.key_offset = place(int64_t{layer.heads} * kPagePositions * layer.key_dim);
-    layer.value_offset = layer.value_dim > 0 ? place(int64_t{layer.heads} * kPagePositions * layer.value_dim)
-                                             : layer.key_offset;
+    layer.value_offset =
+        layer.value_dim > 0 ? place(int64_t{layer.heads} * kPagePositions * layer.value_dim) : layer.key_offset;
   }
   page_bytes = at;
 }

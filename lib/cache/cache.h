@@ -21,8 +21,8 @@ namespace pensee {
 struct CacheLayer {
   int32_t heads = 1;
   int32_t key_dim = 0;
-  int32_t value_dim = 0;      // of its own rows; 0: latent, the value lies inside the key row
-  int64_t key_offset = 0;     // bytes from the begin of a page; set by CacheShape::layout
+  int32_t value_dim = 0;   // of its own rows; 0: latent, the value lies inside the key row
+  int64_t key_offset = 0;  // bytes from the begin of a page; set by CacheShape::layout
   int64_t value_offset = 0;
 };
 

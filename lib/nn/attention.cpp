@@ -19,15 +19,15 @@ struct Block {
   int32_t kv_head;
   int32_t first_head;  // among the heads that share kv_head
   int32_t heads;
-  int32_t first_row;   // within the run
+  int32_t first_row;  // within the run
   int32_t rows;
 };
 
 // How a run is cut: independent of thread count, so that its results are.
 struct Cut {
-  int32_t group;       // heads that share one key-value head
-  int32_t heads;       // of them in one block
-  int32_t rows;        // of a run in one block
+  int32_t group;  // heads that share one key-value head
+  int32_t heads;  // of them in one block
+  int32_t rows;   // of a run in one block
   int32_t head_blocks;
 
   Cut(int32_t num_heads, int32_t kv_heads) : group(num_heads / kv_heads) {
@@ -87,7 +87,8 @@ class CacheLoop {
     const int64_t work_floats = workspace_floats(a_.key_dim, a_.value_dim) + state_floats(a_.value_dim);
     float* work = pass_.scratch().take<float>(work_floats * threads);
     if (threads == 1 || blocks >= 2 * threads) {
-      pass_.compute.pool.run(blocks, [&](int64_t i, int worker) { whole_block(block_at(i), work + worker * work_floats); });
+      pass_.compute.pool.run(blocks,
+                             [&](int64_t i, int worker) { whole_block(block_at(i), work + worker * work_floats); });
       return;
     }
     for (int64_t i = 0; i < blocks; ++i) split_block(block_at(i), work, work_floats);

@@ -22,8 +22,7 @@ MutableView attend(const GroupedQuery& a, View h, const Pass& pass) noexcept {
   append_cache(qkv.columns(q_dim, kv_dim), qkv.columns(q_dim + kv_dim, kv_dim), a.layer, pass);
 
   MutableView mixed = pass.scratch().matrix(h.rows, q_dim);
-  CacheAttention over_cache = {qkv.columns(0, q_dim), mixed,   a.num_heads, a.head_dim, a.head_dim,
-                               a.layer,               a.scale};
+  CacheAttention over_cache = {qkv.columns(0, q_dim), mixed, a.num_heads, a.head_dim, a.head_dim, a.layer, a.scale};
   attend_cache(over_cache, pass);
   multiply(a.out, mixed, result, pass.compute);
   return result;

@@ -72,8 +72,8 @@ MutableView attend(const Latent& a, View h, const Pass& pass) noexcept {
                    by_head(q_row, a.num_heads).columns(0, a.kv_lora_rank), pass.compute);
 
   MutableView mixed = pass.scratch().matrix(tokens, int64_t{a.num_heads} * a.kv_lora_rank);
-  CacheAttention over_cache = {
-      q_row, mixed, a.num_heads, static_cast<int32_t>(row_dim), a.kv_lora_rank, a.layer, a.scale};
+  CacheAttention over_cache = {q_row,          mixed,   a.num_heads, static_cast<int32_t>(row_dim),
+                               a.kv_lora_rank, a.layer, a.scale};
   attend_cache(over_cache, pass);
 
   MutableView values = pass.scratch().matrix(tokens, int64_t{a.num_heads} * a.v_head_dim);

@@ -44,8 +44,7 @@ MutableView project(const Linear& linear, View x, Compute& compute) noexcept {
 
 void norm_rows(View x, const std::vector<float>& weight, float eps, MutableView y, Compute& compute) noexcept {
   const float* w = weight.empty() ? nullptr : weight.data();
-  for_rows(compute, x.rows, x.cols,
-           [&](int64_t r) { compute.kernels.rms_norm(x.row(r), w, eps, y.row(r), x.cols); });
+  for_rows(compute, x.rows, x.cols, [&](int64_t r) { compute.kernels.rms_norm(x.row(r), w, eps, y.row(r), x.cols); });
 }
 
 void add_rows(MutableView x, View y, Compute& compute) noexcept {

@@ -81,9 +81,8 @@ ExpertGroups group_by_expert(const Routing& routing, int64_t tokens, const Route
 // gate_up [rows, 2 n] -> its first n columns hold silu(gate) * up.
 MutableView swiglu(MutableView gate_up, const Pass& pass) noexcept {
   const int64_t n = gate_up.cols / 2;
-  for_rows(pass.compute, gate_up.rows, 4 * n, [&](int64_t r) {
-    pass.kernels().swiglu(gate_up.row(r), gate_up.row(r) + n, gate_up.row(r), n);
-  });
+  for_rows(pass.compute, gate_up.rows, 4 * n,
+           [&](int64_t r) { pass.kernels().swiglu(gate_up.row(r), gate_up.row(r) + n, gate_up.row(r), n); });
   return gate_up.columns(0, n);
 }
 

@@ -13,12 +13,12 @@ namespace pensee {
 enum class RopeScaling : uint8_t { none, linear, llama3, yarn };
 
 struct RopeConfig {
-  int32_t dim = 0;             // numbers rotated
+  int32_t dim = 0;  // numbers rotated
   double theta = 10000.0;
-  bool interleaved = false;    // pairs (2i, 2i+1) instead of (i, i + dim/2)
+  bool interleaved = false;  // pairs (2i, 2i+1) instead of (i, i + dim/2)
   RopeScaling scaling = RopeScaling::none;
   double factor = 1.0;
-  double original_context = 0;  // positions that the model was first trained on
+  double original_context = 0;                           // positions that the model was first trained on
   double low_freq_factor = 1.0, high_freq_factor = 4.0;  // llama3
   double beta_fast = 32.0, beta_slow = 1.0;              // yarn: rotations at the two ends of the ramp
   bool truncate = true;                                  // yarn: ramp ends rounded to whole dimensions
