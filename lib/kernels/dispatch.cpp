@@ -2,6 +2,12 @@
 // name is how a test runs two ISAs side by side; there is no environment variable.
 #include "kernels/kernels.h"
 
+#if defined(__aarch64__) && defined(__linux__)
+#include <sys/auxv.h>
+#elif defined(__aarch64__) && defined(__APPLE__)
+#include <sys/sysctl.h>
+#endif
+
 namespace pensee {
 namespace {
 
@@ -10,15 +16,37 @@ struct Row {
   bool (*runs_here)();
 };
 
+// __builtin_cpu_supports also asks whether the system saves the wide registers.
 #if defined(__x86_64__)
 bool has_avx2() {
   return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
+}
+bool has_avx512() {
+  return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+         __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
+         __builtin_cpu_supports("avx512vnni");
+}
+#elif defined(__aarch64__)
+bool has_dotprod() {
+#if defined(__linux__)
+  return (getauxval(AT_HWCAP) & (1UL << 20)) != 0;  // HWCAP_ASIMDDP
+#elif defined(__APPLE__)
+  int has = 0;
+  size_t size = sizeof(has);
+  return sysctlbyname("hw.optional.arm.FEAT_DotProd", &has, &size, nullptr, 0) == 0 && has != 0;
+#else
+  return false;
+#endif
 }
 #endif
 
 const Row kRows[] = {
 #if defined(__x86_64__)
+    {&kAvx512Kernels, has_avx512},
     {&kAvx2Kernels, has_avx2},
+#elif defined(__aarch64__)
+    {&kNeonDotprodKernels, has_dotprod},
+    {&kNeonKernels, [] { return true; }},
 #endif
     {&kScalarKernels, [] { return true; }},
 };

@@ -38,7 +38,7 @@ struct AttendArgs {
 };
 
 struct Kernels {
-  const char* isa;  // "scalar", "avx2", "avx512", "neon"
+  const char* isa;  // "scalar", "avx2", "avx512", "neon", "neon_dotprod"
 
   // y[n] = x * rsqrt(mean(x^2) + eps) * weight (weight may be null: all ones). y may be x.
   void (*rms_norm)(const float* x, const float* weight, float eps, float* y, int64_t n);
@@ -70,6 +70,7 @@ struct Kernels {
 extern const Kernels kScalarKernels;
 extern const Kernels kAvx2Kernels;    // x86-64 builds only
 extern const Kernels kAvx512Kernels;  // x86-64 builds only
-extern const Kernels kNeonKernels;    // aarch64 builds only
+extern const Kernels kNeonKernels;    // aarch64 builds only, as is the next
+extern const Kernels kNeonDotprodKernels;
 
 }  // namespace pensee

@@ -1,9 +1,9 @@
 // Attention over one chunk of cached rows, with a running softmax (Milakov and Gimelshein, 2018). Consecutive queries
-// that see the same rows go in blocks of up to four, so that a cached number is widened once for all of them; a
+// that see the same rows go in blocks of up to six, so that a cached number is widened once for all of them; a
 // query's own arithmetic does not know its block: scores sum over 16 lanes, values over positions in order.
 // Rows that a query must not see are not touched for it, so they may hold anything.
 //
-// Roofline: 2 flops a number, query and pass. With q queries a chunk, bytes are read once from memory and q/4 times
+// Roofline: 2 flops a number, query and pass. With q queries a chunk, bytes are read once from memory and q/6 times
 // from L1/L2; from four queries on the fused multiply-adds bound it (16 a cycle with AVX2), before that the memory.
 #pragma once
 
@@ -73,15 +73,18 @@ inline float weigh(float* scores, int32_t count, float* max_state, float* sum_st
   return shrink;
 }
 
-// acc[q][d] = acc * shrink + sum over positions of weight * value, for Q queries.
+// acc[q][d] += sum over positions of weight * value, for Q queries; acc first shrinks when `shrink` is given.
 template <class Rows, int Q>
-inline void mix(const AttendArgs& a, int32_t first, int32_t from, int32_t to, const float* shrink) {
+inline void mix_rows(const AttendArgs& a, int32_t first, int32_t from, int32_t to, const float* shrink) {
   const auto* values = static_cast<const typename Rows::Number*>(a.values);
   float* acc = a.acc + static_cast<int64_t>(first) * a.value_dim;
   const float* weights = a.scores + static_cast<int64_t>(first) * kPagePositions;
   each_vector(a.value_dim, [&](int64_t d, int64_t lanes) {
     F total[Q];
-    for (int i = 0; i < Q; ++i) total[i] = mul(load_n(acc + i * a.value_dim + d, lanes), set1(shrink[i]));
+    for (int i = 0; i < Q; ++i) {
+      total[i] = load_n(acc + i * a.value_dim + d, lanes);
+      if (shrink) total[i] = mul(total[i], set1(shrink[i]));
+    }
     const auto* value = values + from * a.value_stride + d;
     for (int32_t p = from; p < to; ++p, value += a.value_stride) {
       const F v = lanes == 16 ? Rows::get(value) : get_first<Rows>(value, lanes);
@@ -89,6 +92,14 @@ inline void mix(const AttendArgs& a, int32_t first, int32_t from, int32_t to, co
     }
     for (int i = 0; i < Q; ++i) store_n(acc + i * a.value_dim + d, total[i], lanes);
   });
+}
+
+// A few rows at a time: they lie a power of two apart as often as not, and all 64 would fall into few sets of L1.
+template <class Rows, int Q>
+inline void mix(const AttendArgs& a, int32_t first, int32_t from, int32_t to, const float* shrink) {
+  for (int32_t p = from; p < to; p += 16) {
+    mix_rows<Rows, Q>(a, first, p, p + 16 < to ? p + 16 : to, p == from ? shrink : nullptr);
+  }
 }
 
 template <class Rows, int Q>
@@ -107,14 +118,20 @@ template <class Rows>
 void attend_rows(const AttendArgs& a) {
   for (int32_t q = 0; q < a.num_q;) {
     int32_t same = 1;
-    while (same < 4 && q + same < a.num_q && a.from[q + same] == a.from[q] && a.to[q + same] == a.to[q]) ++same;
-    if (a.from[q] < a.to[q]) {
-      if (same == 4) attend_block<Rows, 4>(a, q);
-      if (same == 3) attend_block<Rows, 3>(a, q);
-      if (same == 2) attend_block<Rows, 2>(a, q);
-      if (same == 1) attend_block<Rows, 1>(a, q);
+    while (q + same < a.num_q && a.from[q + same] == a.from[q] && a.to[q + same] == a.to[q]) ++same;
+    const int32_t end = q + same;
+    while (a.from[q] < a.to[q] && q < end) {
+      const int32_t blocks = (end - q + 5) / 6, size = (end - q + blocks - 1) / blocks;
+      if (size == 6) attend_block<Rows, 6>(a, q);
+      if (size == 5) attend_block<Rows, 5>(a, q);
+      if (size == 4) attend_block<Rows, 4>(a, q);
+      if (size == 3) attend_block<Rows, 3>(a, q);
+      if (size == 2) attend_block<Rows, 2>(a, q);
+      if (size == 1) attend_block<Rows, 1>(a, q);
+      q += size;
+      if (q == end) break;
     }
-    q += same;
+    q = end;
   }
 }
 

@@ -29,6 +29,14 @@ inline __m256i twice(const void* p) {  // 4 bytes into every lane
   return _mm256_set1_epi32(x);
 }
 
+// The same pointer, but the compiler cannot know: else it keeps 64 broadcasts of the first half of the rows on the
+// stack for the second, where loading them anew is free.
+template <class T>
+inline const T* forget(const T* p) {
+  asm("" : "+r"(p));
+  return p;
+}
+
 // High bits of word w, moved so that those of the pair of nibbles 0 and 1 (2 and 3) stand above them.
 template <int kBits>
 inline __m256i mask_even() {
@@ -168,8 +176,11 @@ inline void dot_half(const uint8_t* planes, const Group8* const* x, I* out) {
 
 template <class Group, int kBits, int kOffset, int T>
 inline void dot(const uint8_t* planes, const Group* const* x, I* sums) {
+  const Group* again[T];
+#pragma GCC unroll 8
+  for (int t = 0; t < T; ++t) again[t] = forget(x[t]);
   dot_half<kBits, kOffset, T, &I::a>(planes, x, sums);
-  dot_half<kBits, kOffset, T, &I::b>(planes + 32, x, sums);
+  dot_half<kBits, kOffset, T, &I::b>(planes + 32, again, sums);
 }
 
 }  // namespace

@@ -14,6 +14,8 @@ namespace {
 
 using namespace pensee;
 
+constexpr int kAhead = 2048;
+
 enum class Scales { s, m, k, k6 };
 
 template <int kBits>
@@ -67,6 +69,10 @@ inline void quantised_block(const TileArgs& a, int64_t first) {
   const uint8_t* planes = a.planes;
   const int64_t groups = a.cols / kGroup;
   for (int64_t g = 0; g < groups; ++g) {
+    // The hardware's prefetchers stop at pages and start late; about 2 KB ahead keeps a core's queue of misses full.
+    if constexpr (T == 1) {
+      for (int i = 0; i < plane_bytes<kBits>(); i += 64) __builtin_prefetch(planes + kAhead + i);
+    }
     I sums[T * kParts];
     dot<Group, kBits, kOffset, T>(planes, x, sums);
     const GroupScale scale = group_scale<kScales>(a.scales, g);
@@ -114,6 +120,7 @@ inline void float_block(const TileArgs& a, int64_t first) {
     F even, odd;
     int64_t k = 0;
     for (; k + 2 <= a.cols; k += 2, w += 2 * kTileRows) {
+      if constexpr (T == 1) __builtin_prefetch(reinterpret_cast<const uint8_t*>(w) + kAhead);
       load_bf16_pairs(w, &even, &odd);
 #pragma GCC unroll 16
       for (int t = 0; t < T; ++t) {
@@ -128,6 +135,7 @@ inline void float_block(const TileArgs& a, int64_t first) {
   } else {
     for (int64_t k = 0; k < a.cols; ++k) {
       F w;
+      if constexpr (T == 1) __builtin_prefetch(a.planes + k * kTileRows * (kLayout == Layout::f32 ? 4 : 2) + kAhead);
       if constexpr (kLayout == Layout::f32) w = load(reinterpret_cast<const float*>(a.planes) + k * kTileRows);
       if constexpr (kLayout == Layout::f16) w = load_f16(halves(a.planes) + k * kTileRows);
 #pragma GCC unroll 16
