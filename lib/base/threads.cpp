@@ -48,9 +48,9 @@ struct ThreadPool::State {
   void work(uint32_t number, int worker) {
     while (true) {
       uint64_t ticket = next.load(std::memory_order_acquire);
-      const auto my_body = body.load(std::memory_order_relaxed);
-      void* my_user = user.load(std::memory_order_relaxed);
-      const int64_t count = tasks.load(std::memory_order_relaxed);
+      const auto my_body = body.load(std::memory_order_acquire);
+      void* my_user = user.load(std::memory_order_acquire);
+      const int64_t count = tasks.load(std::memory_order_acquire);
       if (ticket >> 32 != number || static_cast<int64_t>(ticket & 0xffffffffu) >= count) return;
       if (!next.compare_exchange_weak(ticket, ticket + 1, std::memory_order_acq_rel)) continue;
       my_body(my_user, static_cast<int64_t>(ticket & 0xffffffffu), worker);
@@ -113,6 +113,9 @@ void ThreadPool::run_tasks(int64_t tasks, void (*body)(void*, int64_t, int), voi
     return;
   }
   const uint32_t number = s.job.load() + 1;
+  // First no ticket of the last job can be taken any more, then its fields may change: a worker that still looks at
+  // the old counter would otherwise compare it with the new number of tasks.
+  s.next = static_cast<uint64_t>(number) << 32 | 0xffffffffu;
   s.body = body;
   s.user = user;
   s.tasks = tasks;
@@ -124,7 +127,10 @@ void ThreadPool::run_tasks(int64_t tasks, void (*body)(void*, int64_t, int), voi
     s.wake.notify_all();
   }
   s.work(number, 0);
-  while (s.finished.load(std::memory_order_acquire) != static_cast<uint32_t>(tasks)) pause_cpu();
+  // The last tasks are short; but a worker may have lost its core, so this one is offered after a while.
+  for (int i = 0; s.finished.load(std::memory_order_acquire) != static_cast<uint32_t>(tasks); ++i) {
+    i < kSpins ? pause_cpu() : std::this_thread::yield();
+  }
   s.running = false;
 }
 
