@@ -84,23 +84,31 @@ constexpr int high_bit_of(int p, int high, int w) {
 }
 constexpr int kByteOf[4] = {0, 2, 1, 3};
 
-void put_numbers(int bits, const uint8_t* q, int r, uint8_t* planes) {
-  if (bits == 8) {
+template <int kBits>
+void put_numbers(const uint8_t* q, int r, uint8_t* planes) {
+  if constexpr (kBits == 8) {
     for (int i = 0; i < kGroup; ++i) planes[64 * (i / 4) + 4 * r + kByteOf[i % 4]] = q[i];
-    return;
-  }
-  const int high = bits - 4;
-  uint32_t high_words[2] = {0, 0};
-  for (int w = 0; w < 4; ++w) {
-    uint32_t word = 0;
-    for (int i = 0; i < 8; ++i) {
-      const int p = nibble_of(i);
-      word |= static_cast<uint32_t>(q[8 * w + i] & 15) << (4 * p);
-      if (high) high_words[w * high / 4] |= static_cast<uint32_t>(q[8 * w + i] >> 4) << high_bit_of(p, high, w);
+  } else {
+    constexpr int kHigh = kBits - 4;
+    uint32_t high_words[2] = {0, 0};
+    for (int w = 0; w < 4; ++w) {
+      uint32_t word = 0;
+#pragma GCC unroll 8
+      for (int i = 0; i < 8; ++i) {
+        const int p = nibble_of(i);
+        word |= static_cast<uint32_t>(q[8 * w + i] & 15) << (4 * p);
+        if constexpr (kHigh > 0) {
+          high_words[w * kHigh / 4] |= static_cast<uint32_t>(q[8 * w + i] >> 4) << high_bit_of(p, kHigh, w);
+        }
+      }
+      std::memcpy(planes + 64 * w + 4 * r, &word, 4);
     }
-    std::memcpy(planes + 64 * w + 4 * r, &word, 4);
+    for (int h = 0; h < kHigh; ++h) std::memcpy(planes + 256 + 64 * h + 4 * r, &high_words[h], 4);
   }
-  for (int h = 0; h < high; ++h) std::memcpy(planes + 256 + 64 * h + 4 * r, &high_words[h], 4);
+}
+using PutNumbers = void (*)(const uint8_t* q, int r, uint8_t* planes);
+PutNumbers put_numbers_of(int bits) {
+  return bits == 4 ? put_numbers<4> : bits == 5 ? put_numbers<5> : bits == 6 ? put_numbers<6> : put_numbers<8>;
 }
 
 void get_numbers(int bits, const uint8_t* planes, int r, uint8_t* q) {
@@ -182,14 +190,14 @@ void pack_row_block(StoredType type, const std::byte* rows, int count, int64_t c
   if (target.layout == Layout::f32) return pack_numbers<float>(target.layout, rows, count, cols, block);
   if (is_float(target.layout)) return pack_numbers<uint16_t>(target.layout, rows, count, cols, block);
   const int64_t stride = static_cast<int64_t>(row_bytes(type, cols));
-  const int bits = bits_of(target.layout);
+  const PutNumbers put = put_numbers_of(bits_of(target.layout));
   uint8_t* planes = block + planes_at(target.layout, cols);
   for (int64_t g = 0; g < cols / kGroup; ++g) {
     for (int r = 0; r < count; ++r) {
       StoredGroup group;
       target.unpack(rows + r * stride, g, &group);
       put_scales(target.layout, group, scale_place(target.layout, g, r), block);
-      put_numbers(bits, group.q, r, planes + g * plane_bytes(target.layout));
+      put(group.q, r, planes + g * plane_bytes(target.layout));
     }
   }
 }
