@@ -72,9 +72,8 @@ std::vector<Alternative> top_alternatives(std::span<const float> logits, float l
   for (size_t i = 0; i < ids.size(); ++i) ids[i] = static_cast<int32_t>(i);
   const auto logit = [&](int32_t id) { return logits[static_cast<size_t>(id)]; };
   const auto wanted = std::min<std::ptrdiff_t>(count, static_cast<std::ptrdiff_t>(ids.size()));
-  std::partial_sort(ids.begin(), ids.begin() + wanted, ids.end(), [&](int32_t a, int32_t b) {
-    return logit(a) > logit(b) || (logit(a) == logit(b) && a < b);
-  });
+  std::partial_sort(ids.begin(), ids.begin() + wanted, ids.end(),
+                    [&](int32_t a, int32_t b) { return logit(a) > logit(b) || (logit(a) == logit(b) && a < b); });
   std::vector<Alternative> out;
   for (std::ptrdiff_t i = 0; i < wanted; ++i) {
     const int32_t id = ids[static_cast<size_t>(i)];
