@@ -50,6 +50,7 @@ extern "C" {
 /* ---- 1 version ------------------------------------------------------------------------------------------------- */
 
 #define PENSEE_VERSION 100 /* major * 10000 + minor * 100 + patch: of this header */
+#define PENSEE_VERSION_TEXT "0.1.0"
 
 /* Version of the library that is loaded, to compare with PENSEE_VERSION. */
 PENSEE_API uint32_t pensee_version(void);

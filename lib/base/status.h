@@ -23,6 +23,7 @@ enum class Code : int32_t {
   unsupported = 40,
   busy = 50,
   context_full = 51,
+  no_more_events = 52,
   cancelled = 60,
   stopped_by_callback = 61,
   timeout = 62,
