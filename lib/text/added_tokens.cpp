@@ -46,11 +46,11 @@ void AddedTokens::build(std::vector<AddedToken> tokens, const std::function<std:
   std::stable_partition(tokens.begin(), tokens.end(), [](const AddedToken& t) { return t.special; });
   tokens_ = std::move(tokens);
   for (size_t i = 0; i < tokens_.size(); ++i) {
-    const AddedToken& token = tokens_[i];
+    AddedToken& token = tokens_[i];
     by_id_.emplace(token.id, i);
     by_content_.emplace(token.content, i);
-    std::string pattern = token.normalized ? normalize(token.content) : token.content;
-    if (!pattern.empty()) matchers_[token.normalized].patterns.emplace_back(std::move(pattern), i);
+    token.shown = token.normalized ? normalize(token.content) : token.content;
+    if (!token.shown.empty()) matchers_[token.normalized].patterns.emplace_back(token.shown, i);
   }
   matchers_[0].finish();
   matchers_[1].finish();

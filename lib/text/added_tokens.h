@@ -23,6 +23,7 @@ struct AddedToken {
   bool rstrip = false;
   bool normalized = false;
   bool special = false;
+  std::string shown;  // what it decodes as: its content, normalized if it is matched so; build() sets it
 };
 
 class AddedTokens {

@@ -30,9 +30,12 @@ class Vocabulary {
   // False when the id is outside the bound or taken, or (with `findable`) the text is taken.
   bool add(std::string_view text, TokenId id, bool findable);
   TokenId find(std::string_view text) const;
-  bool has(TokenId id) const { return id >= 0 && static_cast<size_t>(id) < places_.size() && places_[id].size != kHole; }
+  bool has(TokenId id) const {
+    return id >= 0 && static_cast<size_t>(id) < places_.size() && places_[static_cast<size_t>(id)].size != kHole;
+  }
   std::string_view text(TokenId id) const {
-    return std::string_view(arena_).substr(places_[static_cast<size_t>(id)].begin, places_[static_cast<size_t>(id)].size);
+    const Place& place = places_[static_cast<size_t>(id)];
+    return std::string_view(arena_).substr(place.begin, place.size);
   }
   TokenId end() const { return static_cast<TokenId>(places_.size()); }  // one more than the largest id
 

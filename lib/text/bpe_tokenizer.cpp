@@ -159,7 +159,7 @@ std::string BpeTokenizer::decoded(std::string_view token) const {
 
 Status BpeTokenizer::decode_append(TokenId id, bool skip_special, std::string& out) const {
   if (const AddedToken* token = added_.by_id(id)) {
-    if (!skip_special || !token->special) out += decoded(token->content);
+    if (!skip_special || !token->special) out += decoded(token->shown);
     return Status();
   }
   const Vocabulary& vocabulary = parts_.bpe.vocabulary;

@@ -41,7 +41,8 @@ class Regex {
   enum class Op : uint8_t { one_char, one_set, repeat, split, jump, mark, if_moved, look, atomic, behind, assertion,
                             accept };
   enum class Mode : uint8_t { greedy, lazy, possessive };
-  enum class Place : uint8_t { line_begin, line_end, text_begin, text_end, text_end_or_newline, word_edge, no_word_edge };
+  enum class Place : uint8_t { line_begin, line_end, text_begin, text_end, text_end_or_newline, word_edge,
+                               no_word_edge };
   struct Instruction {
     Op op;
     Mode mode = Mode::greedy;

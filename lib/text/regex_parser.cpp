@@ -45,7 +45,8 @@ class Parser {
     return Status::corrupt("{}: pattern \"{}\" is malformed at byte {}: {}", where_, text_, at_, what);
   }
   Status unsupported(std::string_view what) const {
-    return Status::unsupported("{}: pattern \"{}\" uses {} at byte {}, which is not supported", where_, text_, what, at_);
+    return Status::unsupported("{}: pattern \"{}\" uses {} at byte {}, which is not supported", where_, text_, what,
+                               at_);
   }
   bool more() const { return at_ < text_.size(); }
   bool looking_at(std::string_view s) const { return text_.substr(at_, s.size()) == s; }

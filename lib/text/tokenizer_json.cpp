@@ -334,7 +334,8 @@ TokenId Reader::config_token(std::string_view name) const {
   return value && value->string() ? token(*value->string()) : kNoToken;
 }
 
-// transformers' LlamaTokenizer classes add BOS by their config, whatever tokenizer.json says (DeepSeek-V3 relies on it).
+// The LlamaTokenizer classes of transformers 4 add BOS by their config, whatever tokenizer.json says; DeepSeek-V3 was
+// published for them.
 Status Reader::read_config() {
   parts_.bos = config_token("bos_token");
   parts_.eos = config_token("eos_token");

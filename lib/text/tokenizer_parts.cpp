@@ -22,7 +22,8 @@ Status TokenTexts::reserve(size_t tokens) {
 
 Status TokenTexts::refuse(std::string_view printed, int64_t id) const {
   if (id < 0 || static_cast<uint64_t>(id) >= ids_max_) {
-    return Status::corrupt("{}: {}: token '{}' has the id {}, outside of 0..{}", file_, place_, printed, id, ids_max_ - 1);
+    return Status::corrupt("{}: {}: token '{}' has the id {}, outside of 0..{}", file_, place_, printed, id,
+                           ids_max_ - 1);
   }
   if (bpe_.vocabulary.has(static_cast<TokenId>(id))) {
     return Status::corrupt("{}: {}: token '{}' has the id {}, which another token has", file_, place_, printed, id);
@@ -52,6 +53,11 @@ Status TokenTexts::add_raw(std::string_view content, int64_t id) {
     return refuse(content, id);
   }
   raw_.emplace(content, static_cast<TokenId>(id));
+  return Status();
+}
+
+Status TokenTexts::add_unused(int64_t id) {
+  if (id < 0 || id >= kTokenIdMax || !bpe_.vocabulary.add("", static_cast<TokenId>(id), false)) return refuse("", id);
   return Status();
 }
 
@@ -139,7 +145,8 @@ Status add_added(BpeTokenizer::Parts& parts, AddedToken token, int64_t id, std::
   }
   const TokenId known = printed ? vocabulary.find(bytes) : kNoToken;
   if (!vocabulary.has(token.id) && known != kNoToken) {
-    return Status::corrupt("{}: {} '{}' has the id {}, but {} in the vocabulary", file, place, token.content, id, known);
+    return Status::corrupt("{}: {} '{}' has the id {}, but {} in the vocabulary", file, place, token.content, id,
+                           known);
   }
   const auto [it, fresh] = parts.added_by_id.emplace(token.id, parts.added.size());
   if (!fresh) {

@@ -18,6 +18,7 @@ class TokenTexts {
   Status reserve(size_t tokens);
   Status add(std::string_view printed, int64_t id);
   Status add_raw(std::string_view content, int64_t id);  // decodes as itself and is no word's token
+  Status add_unused(int64_t id);  // decodes to nothing
   TokenId find(std::string_view printed) const;
   // "left right" or ["left", "right"], best first.
   Status add_merges(const json::Array& merges, std::string_view place);

@@ -22,7 +22,8 @@ inline CodePoint next(std::string_view text, size_t& at) {
   if (first < 0x80) return at += 1, first;
   if (first < 0xE0) return at += 2, (first & 0x1F) << 6 | (byte(at - 1) & 0x3F);
   if (first < 0xF0) return at += 3, (first & 0x0F) << 12 | (byte(at - 2) & 0x3F) << 6 | (byte(at - 1) & 0x3F);
-  return at += 4, (first & 0x07) << 18 | (byte(at - 3) & 0x3F) << 12 | (byte(at - 2) & 0x3F) << 6 | (byte(at - 1) & 0x3F);
+  const CodePoint tail = (byte(at + 1) & 0x3F) << 12 | (byte(at + 2) & 0x3F) << 6 | (byte(at + 3) & 0x3F);
+  return at += 4, (first & 0x07) << 18 | tail;
 }
 // The boundary before `at` (> 0).
 inline size_t before(std::string_view text, size_t at) {

@@ -1,6 +1,6 @@
 // Reads JSON strings, one a line, and prints for each {"ids": [...], "text": "..."}: its tokens and what they decode
 // to. tests/python/test_tokenizers.py compares both with the `tokenizers` library on published tokenizers.
-//   tokenize_tool [--add-special] [--plain] [--time] (tokenizer.json [tokenizer_config.json] | --gguf metadata.json)
+//   tokenize_tool [--add-special] [--plain] [--time] (tokenizer.json [tokenizer_config.json] | --gguf file.gguf)
 // --plain reads no special tokens in the text; --time takes the whole input as one text and prints MB/s.
 #include <chrono>
 #include <iostream>
@@ -8,6 +8,7 @@
 
 #include "base/file.h"
 #include "base/json.h"
+#include "formats/tensors.h"
 #include "text/tokenizer.h"
 
 namespace {
@@ -53,8 +54,12 @@ int time_it(const Tokenizer& tokenizer, Tokenizer::EncodeOptions options) {
 
 Result<std::shared_ptr<const Tokenizer>> open(const std::vector<std::string>& files, bool gguf) {
   if (files.empty()) return Status::format(Code::bad_argument, "no file is named");
+  if (gguf) {
+    PENSEE_ASSIGN(const auto file, open_file(files[0]));
+    PENSEE_ASSIGN(const json::Value metadata, read_gguf_metadata(*file));
+    return make_tokenizer_gguf(metadata, files[0]);
+  }
   PENSEE_ASSIGN(const json::Value first, load(files[0]));
-  if (gguf) return make_tokenizer_gguf(first, files[0]);
   json::Value config;
   if (files.size() > 1) {
     PENSEE_ASSIGN(config, load(files[1]));
