@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 """Installs a build into an empty prefix, moves it, and uses it as a stranger would.
 
-    install_test.py CMAKE BUILD_FOLDER EXPECT   (EXPECT: backends, comma-separated; NAME:fetched, if its library is ours to install)
+    install_test.py CMAKE BUILD_FOLDER BACKENDS
+
+BACKENDS: comma-separated; NAME:fetched where its library is ours to install.
 
 Checks: a C program by find_package and one by pkg-config start without any path set in the environment; the library
 exports pensee_* alone, each with a symbol version; it needs neither oneDNN nor OpenBLAS to start; what was fetched for
