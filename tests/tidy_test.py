@@ -40,7 +40,7 @@ BAD = [
     ("arrows", "lib/nn/x.h", HEAD + '#include "cache/detail/page.h"\n', 2),
     ("arrows", "lib/engine/x.h", HEAD + "#include <pensee/pensee.h>\n", 2),
     ("arrows", "lib/backends/blas/x.h", HEAD + '#include "backends/onednn/m.h"\n', 2),
-    ("function-length", "lib/nn/x.h", HEAD + "namespace p {\nvoid f(int a,\n  int b) noexcept {\n" + LONG + "\n}\n}", 3),
+    ("function-length", "lib/nn/x.h", HEAD + "namespace p {\nvoid f(int a,\n  int b) noexcept {\n" + LONG + "\n}}", 3),
     ("function-length", "lib/nn/x.h", HEAD + "struct S {\n  S() : a_{1} {\n" + LONG + "\n  }\n};\n", 3),
     ("function-length", "tests/x.h", HEAD + 'TEST_CASE("a") {\n' + LONG + "\n}\n", 2),
     ("file-length", "lib/nn/x.h", HEAD + "// x\n" * 500, 501),
