@@ -32,7 +32,13 @@ class CachePage {
       return Status::format(Code::out_of_memory, "no memory for a cache page of {} bytes", bytes);
     }
     std::memset(data, 0, bytes);  // positions never written stay finite
-    return std::make_shared<CachePage>(data, bytes, budget);
+    try {                         // what follows makes the page the owner of both
+      return std::make_shared<CachePage>(data, bytes, budget);
+    } catch (const std::bad_alloc&) {
+      ::operator delete(data, kAlign);
+      budget.give(bytes);
+      return Status::format(Code::out_of_memory, "no memory for a cache page of {} bytes", bytes);
+    }
   }
 
  private:
@@ -69,10 +75,11 @@ Status CacheSequence::reserve(int64_t positions) {
   const int64_t wanted = (positions + kPagePositions - 1) / kPagePositions;
   const auto bytes = static_cast<uint64_t>(shape_->page_bytes);
   const auto first_written = static_cast<size_t>(length_ / kPagePositions);
-  if (length_ % kPagePositions != 0 && first_written < pages_.size() && pages_[first_written].use_count() > 1) {
+  for (size_t i = first_written; i < pages_.size() && static_cast<int64_t>(i) < wanted; ++i) {
+    if (pages_[i].use_count() == 1) continue;
     PENSEE_ASSIGN(auto copy, CachePage::make(bytes, *budget_));
-    std::memcpy(copy->data(), pages_[first_written]->data(), bytes);
-    pages_[first_written] = std::move(copy);
+    std::memcpy(copy->data(), pages_[i]->data(), bytes);
+    pages_[i] = std::move(copy);
   }
   while (static_cast<int64_t>(pages_.size()) < wanted) {
     PENSEE_ASSIGN(auto page, CachePage::make(bytes, *budget_));

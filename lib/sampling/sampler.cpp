@@ -13,14 +13,16 @@ uint64_t Random::next() {
 }
 
 // Candidates best first. Under top-p, tokens that are each rarer than (1 - top_p) / vocabulary weigh less than
-// 1 - top_p together: the nucleus cannot need them, so they are not sorted.
+// 1 - top_p together: the nucleus cannot need them, so they are not sorted. (Under top-k as well, the nucleus is one of
+// the k, whose weight together is needed: then all are candidates.)
 void Sampler::collect(std::span<const float> logits) {
   probabilities_.resize(logits.size());
   const float inverse = 1.0f / settings_.temperature;
   for (size_t i = 0; i < logits.size(); ++i) probabilities_[i] = logits[i] * inverse;
   const auto n = static_cast<int64_t>(logits.size());
   kernels_.softmax(probabilities_.data(), probabilities_.data(), n);
-  const float floor = settings_.top_p < 1.0f ? (1.0f - settings_.top_p) / static_cast<float>(n) : 0.0f;
+  const bool prune = settings_.top_p < 1.0f && settings_.top_k == 0;
+  const float floor = prune ? (1.0f - settings_.top_p) / static_cast<float>(n) : 0.0f;
   candidates_.clear();
   for (size_t i = 0; i < probabilities_.size(); ++i) {
     if (probabilities_[i] > floor) candidates_.push_back({probabilities_[i], static_cast<int32_t>(i)});
@@ -41,8 +43,10 @@ int32_t Sampler::sample(std::span<const float> logits) {
   if (settings_.temperature <= 0.0f) return greedy();
   collect(logits);
   if (candidates_.empty()) return greedy();  // logits that are no numbers
-  double total = 0;
-  for (const Candidate& c : candidates_) total += static_cast<double>(c.p);
+  double total = settings_.top_k == 0 ? 1.0 : 0.0;
+  if (settings_.top_k != 0) {
+    for (const Candidate& c : candidates_) total += static_cast<double>(c.p);
+  }
   size_t kept = 0;
   double sum = 0;
   const double nucleus = static_cast<double>(settings_.top_p) * total;
@@ -71,9 +75,10 @@ std::vector<Alternative> top_alternatives(std::span<const float> logits, float l
   std::vector<int32_t> ids(logits.size());
   for (size_t i = 0; i < ids.size(); ++i) ids[i] = static_cast<int32_t>(i);
   const auto logit = [&](int32_t id) { return logits[static_cast<size_t>(id)]; };
+  const auto rank = [&](int32_t id) { return logit(id) == logit(id) ? logit(id) : -INFINITY; };  // NaN has no order
   const auto wanted = std::min<std::ptrdiff_t>(count, static_cast<std::ptrdiff_t>(ids.size()));
   std::partial_sort(ids.begin(), ids.begin() + wanted, ids.end(),
-                    [&](int32_t a, int32_t b) { return logit(a) > logit(b) || (logit(a) == logit(b) && a < b); });
+                    [&](int32_t a, int32_t b) { return rank(a) > rank(b) || (rank(a) == rank(b) && a < b); });
   std::vector<Alternative> out;
   for (std::ptrdiff_t i = 0; i < wanted; ++i) {
     const int32_t id = ids[static_cast<size_t>(i)];
