@@ -77,7 +77,8 @@ def test_a_descriptor_that_is_none_is_an_error() -> None:
     ],
 )  # fmt: skip
 def test_bad_model_options_are_named(thinker_path: pathlib.Path, options: dict[str, Any]) -> None:
-    with pytest.raises(pensee.Error, match=next(iter(options))) as caught:
+    (name,) = options
+    with pytest.raises(pensee.Error, match="instruction set 'sse9'" if name == "isa" else name) as caught:
         pensee.Model(thinker_path, **options)
     assert caught.value.status in (Status.BAD_ARGUMENT, Status.UNSUPPORTED)
 
