@@ -104,7 +104,7 @@ enum { /* backend */
 enum { /* activations: how the native backend meets quantised weights */
   PENSEE_ACTIVATIONS_AUTO = 0,  /* INT16 */
   PENSEE_ACTIVATIONS_INT16 = 1, /* 16-bit groups of 32: as good as float32 */
-  PENSEE_ACTIVATIONS_INT8 = 2   /* 8-bit groups of 32, as most engines do: faster on prompts, slightly coarser */
+  PENSEE_ACTIVATIONS_INT8 = 2   /* 8-bit groups of 32, as most engines do: faster on prompts, coarser; may flip experts */
 };
 enum { /* cache_type: how keys, values and latents are kept */
   PENSEE_CACHE_AUTO = 0, /* F32 */
@@ -301,8 +301,9 @@ typedef struct pensee_alternative {
 } pensee_alternative;
 
 /* Each generated token is the token_id of exactly one event, sent as soon as it is known; its text may be empty (a tag,
- * a part of a character, the possible begin of a tag or stop string) and come with a later event. A token whose text
- * closes the thought and begins the answer gives a second event with token_id -1. */
+ * a part of a character, the possible begin of a tag or stop string) and come with a later event. Events with token_id
+ * -1 bring text alone: the other side of a tag that stood inside one token, and at the end what was still held back
+ * (half a character comes out as U+FFFD). */
 typedef struct pensee_event {
   size_t struct_size;
   int32_t kind;            /* PENSEE_EVENT_* */
@@ -346,7 +347,7 @@ PENSEE_API pensee_status pensee_stream_open(pensee_session *session, const pense
                                             pensee_error *error);
 /* Waits for the next event at most timeout_ms milliseconds (-1: without end; 0: not at all). After END:
  * PENSEE_NO_MORE_EVENTS. An error inside the stream arrives as an END event with PENSEE_FINISH_ERROR, and its status
- * and message are what this call returns then. */
+ * and message are what this call returns then: the one failure that fills its output. */
 PENSEE_API pensee_status pensee_stream_next(pensee_stream *stream, int64_t timeout_ms, pensee_event *event,
                                             pensee_error *error);
 /* Any thread. The END event follows. */

@@ -64,8 +64,9 @@ pensee_status report(const Status& status, pensee_error* error) noexcept {
   const auto code = static_cast<pensee_status>(status.code());
   if (!error || error->struct_size < offsetof(pensee_error, message)) return code;
   error->status = code;
-  const size_t known = error->struct_size < sizeof(pensee_error) ? error->struct_size : sizeof(pensee_error);
-  const size_t room = known - offsetof(pensee_error, message);
+  // sizeof(pensee_error) may end in padding: the message is what counts.
+  const size_t reach = error->struct_size - offsetof(pensee_error, message);
+  const size_t room = reach < sizeof error->message ? reach : sizeof error->message;
   if (room == 0) return code;
   const std::string& text = status.message();
   size_t length = text.size() < room ? text.size() : room - 1;

@@ -16,7 +16,7 @@ using namespace pensee;
 namespace {
 
 std::string read(const std::string& name) {
-  std::ifstream in(std::string(PENSEE_TEST_DATA) + "/" + name, std::ios::binary);
+  std::ifstream in(std::string(PENSEE_TEST_DATA) + "/text/" + name, std::ios::binary);
   std::stringstream all;
   all << in.rdbuf();
   return all.str();

@@ -11,7 +11,7 @@
 namespace pensee::test {
 
 inline json::Value read_cases(const std::string& name) {
-  const auto file = open_file(std::string(PENSEE_TEST_DATA) + "/data/" + name);
+  const auto file = open_file(std::string(PENSEE_TEST_DATA) + "/text/data/" + name);
   REQUIRE_MESSAGE(file.ok(), file.status().message());
   const auto text = read_text(**file, 1 << 24);
   REQUIRE(text.ok());
