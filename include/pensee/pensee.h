@@ -104,7 +104,7 @@ enum { /* backend */
 enum { /* activations: how the native backend meets quantised weights */
   PENSEE_ACTIVATIONS_AUTO = 0,  /* INT16 */
   PENSEE_ACTIVATIONS_INT16 = 1, /* 16-bit groups of 32: as good as float32 */
-  PENSEE_ACTIVATIONS_INT8 = 2   /* 8-bit groups of 32, as most engines do: faster on prompts, coarser; may flip experts */
+  PENSEE_ACTIVATIONS_INT8 = 2   /* 8-bit groups of 32, as most engines do: faster prompts, coarser, may flip experts */
 };
 enum { /* cache_type: how keys, values and latents are kept */
   PENSEE_CACHE_AUTO = 0, /* F32 */
@@ -290,7 +290,7 @@ typedef struct pensee_usage {
   double prompt_tokens_per_second;
   double tokens_per_second;      /* of the tokens after the first */
   int64_t parameters_active;     /* a token */
-  double flops;                  /* two for each weight met, by all tokens computed; attention over the cache not counted */
+  double flops;                  /* two for each weight that a computed token meets; attention not counted */
   double weight_bytes_read;      /* of packed weights, by all tokens decoded and once for each chunk of the prompt */
   uint64_t seed;
 } pensee_usage;

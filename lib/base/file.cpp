@@ -13,12 +13,18 @@ namespace {
 
 std::string errno_text(int error) {
   switch (error) {
-    case ENOENT: return "no such file or folder";
-    case EACCES: return "permission denied";
-    case EISDIR: return "is a folder, not a file";
-    case EBADF: return "not an open descriptor";
-    case EMFILE: return "too many open files";
-    default: return format("system error {}", error);
+    case ENOENT:
+      return "no such file or folder";
+    case EACCES:
+      return "permission denied";
+    case EISDIR:
+      return "is a folder, not a file";
+    case EBADF:
+      return "not an open descriptor";
+    case EMFILE:
+      return "too many open files";
+    default:
+      return format("system error {}", error);
   }
 }
 
@@ -39,8 +45,10 @@ class DescriptorFile final : public File {
     while (done < out.size()) {
       const ssize_t n = ::pread(fd_, out.data() + done, out.size() - done, static_cast<off_t>(offset_ + offset + done));
       if (n < 0 && errno == EINTR) continue;
-      if (n < 0) return Status::format(Code::file_io, "{}: reading at byte {}: {}", name_, offset + done, errno_text(errno));
-      if (n == 0) return Status::corrupt("{}: the file was cut short at byte {} while it was read", name_, offset + done);
+      if (n < 0)
+        return Status::format(Code::file_io, "{}: reading at byte {}: {}", name_, offset + done, errno_text(errno));
+      if (n == 0)
+        return Status::corrupt("{}: the file was cut short at byte {} while it was read", name_, offset + done);
       done += static_cast<size_t>(n);
     }
     return Status();

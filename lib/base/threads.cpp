@@ -36,7 +36,7 @@ struct ThreadPool::State {
   std::mutex mutex;
   std::condition_variable wake;
   std::atomic<uint32_t> job{0};
-  std::atomic<uint64_t> next{0};     // job << 32 | next task
+  std::atomic<uint64_t> next{0};      // job << 32 | next task
   std::atomic<uint32_t> finished{0};  // tasks done of this job
   std::atomic<int64_t> tasks{0};
   std::atomic<void (*)(void*, int64_t, int)> body{nullptr};

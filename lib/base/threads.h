@@ -23,7 +23,8 @@ class ThreadPool {
   template <class F>
   void run(int64_t tasks, F&& f) noexcept {
     using Body = std::remove_reference_t<F>;
-    run_tasks(tasks, [](void* user, int64_t task, int worker) { (*static_cast<Body*>(user))(task, worker); }, &f);
+    run_tasks(
+        tasks, [](void* user, int64_t task, int worker) { (*static_cast<Body*>(user))(task, worker); }, &f);
   }
 
  private:

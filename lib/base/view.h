@@ -19,8 +19,8 @@ struct BasicView {
   BasicView(T* d, int64_t r, int64_t c) : data(d), rows(r), cols(c), stride(c) {}
   BasicView(T* d, int64_t r, int64_t c, int64_t s) : data(d), rows(r), cols(c), stride(s) {}
   template <class U>
-    requires(sizeof(T (*)[]) == sizeof(U (*)[]) && requires(U* u, T* t) { t = u; })
-  BasicView(const BasicView<U>& o) : data(o.data), rows(o.rows), cols(o.cols), stride(o.stride) {}
+  requires(sizeof(T (*)[]) == sizeof(U(*)[]) && requires(U * u, T* t) { t = u; }) BasicView(const BasicView<U>& o)
+      : data(o.data), rows(o.rows), cols(o.cols), stride(o.stride) {}
 
   T* row(int64_t r) const {
     PENSEE_DCHECK(r >= 0 && r < rows);
