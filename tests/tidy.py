@@ -295,13 +295,19 @@ def check_tour(files, root):
     for f in files:
         if f.path != "docs/tour.md":
             continue
+        stops = 0
         for number, line in numbered(f.lines):
-            for path, name in re.findall(r"`((?:lib|include|bindings)/[\w./]+): (\w+)`", line):
+            for path, name in re.findall(r"`([^\s`]+/[^\s`]+): ([^`]*)`", line):
+                stops += 1
                 target = root / path
-                if not target.is_file():
+                if not re.fullmatch(r"(\w+::)*~?\w+", name):
+                    yield f.path, number, f"'{name}' is no name of a function"
+                elif not target.is_file():
                     yield f.path, number, f"{path} does not exist"
-                elif not re.search(rf"\b{name}\b", target.read_text(encoding="utf-8")):
+                elif not re.search(rf"(?<!\w){name}\b", strip(target.read_text(encoding="utf-8"))):
                     yield f.path, number, f"{path} has no {name}"
+        if stops == 0:
+            yield f.path, 1, "a tour without stops: `lib/folder/file.cpp: function`"
 
 
 RULES = {

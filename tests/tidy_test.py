@@ -12,8 +12,9 @@ import tidy  # noqa: E402
 HEAD = "// What this file owns.\n"
 CLEAN = {
     "CMakeLists.txt": "add_subdirectory(lib)\n",
-    "docs/tour.md": "First `lib/base/a.h: first`.\n",
+    "docs/tour.md": "First `lib/base/a.h: first`, then `lib/base/b.h: A::first`.\n",
     "lib/base/a.h": HEAD + "void first();\n",
+    "lib/base/b.h": HEAD + "// second\nstruct A {\n  void first();\n};\ninline void A::first() {}\n",
     "lib/nn/CMakeLists.txt": "target_sources(pensee_core PRIVATE b.cpp c.cpp)\n",
     "lib/nn/b.cpp": HEAD
     + '#include "nn/b.h"\n#include "base/a.h"\n#include "kernels/k.h"\n'
@@ -61,6 +62,10 @@ BAD = [
     ("prose", "lib/nn/x.h", "#pragma once\n", 1),
     ("tour", "docs/tour.md", "At `lib/base/a.h: second`.\n", 1),
     ("tour", "docs/tour.md", "At `lib/base/gone.h: first`.\n", 1),
+    ("tour", "docs/tour.md", "At `lib/base/a.h: A::first`.\n", 1),
+    ("tour", "docs/tour.md", "At `lib/base/a.h: first or so`.\n", 1),
+    ("tour", "docs/tour.md", "At `lib/base/b.h: second`, of which a comment tells.\n", 1),
+    ("tour", "docs/tour.md", "First lib/base/a.h.\n", 1),
 ]
 
 
