@@ -1,6 +1,6 @@
-# Install rules. Into a prefix: the library, its headers, find_package(pensee), pkg-config. Into a Python wheel: the
-# command beside the module. In both: the libraries that a backend loads, if they were fetched as wheels; those of the
-# system stay where they are. The backend looks in the folder of its own binary and in pensee/ under it.
+# Install rules. Into a prefix: the library, its headers, find_package(pensee), pkg-config. Into both a
+# prefix and a Python wheel: the libraries that a backend loads, if they were fetched as wheels; those of the system
+# stay where they are. lib/backends/foreign/library.cpp knows where to look for them.
 include(CMakePackageConfigHelpers)
 
 # Copies of fetched libraries with their licences.
@@ -17,9 +17,6 @@ endfunction()
 
 if(SKBUILD)
   pensee_install_bundle(pensee pensee/licenses python)
-  if(TARGET pensee_cli)
-    install(TARGETS pensee_cli RUNTIME DESTINATION pensee COMPONENT python)
-  endif()
   return()
 endif()
 

@@ -97,8 +97,8 @@ void check_row(const RandomWeight& source, int64_t matrix, const float* x, const
 }
 
 void check_dense(const char* name, StoredType type, int64_t rows, int64_t cols, int threads) {
-  CAPTURE(name);
-  CAPTURE(info(type).name);
+  CAPTURE(std::string(name));
+  CAPTURE(std::string(info(type).name));
   CAPTURE(cols);
   CAPTURE(threads);
   Rig rig(threads);
@@ -131,8 +131,8 @@ void check_dense(const char* name, StoredType type, int64_t rows, int64_t cols, 
 }
 
 void check_grouped(const char* name, StoredType type, int threads) {
-  CAPTURE(name);
-  CAPTURE(info(type).name);
+  CAPTURE(std::string(name));
+  CAPTURE(std::string(info(type).name));
   Rig rig(threads);
   auto backend = make_backend(name, rig.options());
   REQUIRE_MESSAGE(backend.ok(), backend.status().message());
@@ -201,7 +201,7 @@ TEST_CASE("backends: grouped rows meet their matrix and land in their place") {
 TEST_CASE("backends: a pool with more threads than the one that packed stays within the scratch") {
   for (const char* name : kNames) {
     if (!backend_built_in(name)) continue;
-    CAPTURE(name);
+    CAPTURE(std::string(name));
     Rig one(1), four(4);
     auto backend = make_backend(name, one.options());
     REQUIRE(backend.ok());
@@ -221,7 +221,7 @@ TEST_CASE("backends: a pool with more threads than the one that packed stays wit
 TEST_CASE("backends: rows that are no whole number of blocks are refused by name") {
   for (const char* name : kNames) {
     if (!backend_built_in(name)) continue;
-    CAPTURE(name);
+    CAPTURE(std::string(name));
     Rig rig(1);
     auto backend = make_backend(name, rig.options());
     REQUIRE(backend.ok());

@@ -2,6 +2,7 @@
 #include "backends/foreign/library.h"
 
 #include <dlfcn.h>
+#include <unistd.h>
 
 #include <vector>
 
@@ -13,7 +14,12 @@ std::string own_folder() {
   static const char anchor = 0;
   Dl_info info;
   if (!dladdr(&anchor, &info) || !info.dli_fname) return "";
-  const std::string path = info.dli_fname;
+  std::string path = info.dli_fname;
+  if (path.find('/') == std::string::npos) {  // a program that the shell found on its path; Linux knows where
+    char real[4096];
+    const ssize_t length = readlink("/proc/self/exe", real, sizeof real);
+    if (length > 0) path.assign(real, static_cast<size_t>(length));
+  }
   const size_t slash = path.rfind('/');
   return slash == std::string::npos ? "" : path.substr(0, slash + 1);
 }
@@ -24,22 +30,24 @@ Result<Library> Library::load(std::initializer_list<std::string> names, std::str
   const std::string folder = own_folder();
   std::vector<std::string> paths;
   for (const std::string& name : names) {
-    if (!folder.empty()) {
-      paths.push_back(folder + name);
-      paths.push_back(folder + "pensee/" + name);
+    for (const char* place : {"", "pensee/", "../", "../" PENSEE_LIBDIR "/pensee/"}) {
+      if (!folder.empty()) paths.push_back(folder + place + name);
     }
     paths.push_back(name);
   }
   std::string reason;
+  bool found_one = false;
   for (const std::string& path : paths) {
     Library library;
     library.handle_ = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
     library.name_ = path;
     if (library.handle_) return library;
     const char* text = dlerror();
-    // The last plain name's message is the least helpful: one about a file that exists but lacks something wins.
-    const bool missing = !text || std::string_view(text).find("No such file") != std::string_view::npos;
-    if (reason.empty() || !missing) reason = text ? text : "";
+    // Of many messages, the one about a file that exists but lacks something says most, then that of the bare name.
+    const std::string_view view = text ? text : "";
+    const bool missing = view.find("No such file") != view.npos || view.find("Not a directory") != view.npos;
+    if (!missing || !found_one) reason = view;
+    found_one = found_one || !missing;
   }
   return Status::unsupported("{} cannot be loaded ({}); install {} where the loader finds it, or choose backend native",
                              *names.begin(), reason, package);

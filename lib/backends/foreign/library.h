@@ -13,8 +13,9 @@ namespace pensee {
 
 class Library {
  public:
-  // Tries each name in the folder of libpensee itself, in its subfolder pensee/, and where the system looks (RUNPATH,
-  // LD_LIBRARY_PATH, ld.so.conf). The error lists what was tried and says how to get `package`.
+  // Tries each name beside the binary that holds pensee, in pensee/ under that folder (an installed libpensee), above
+  // it and in ../lib/pensee (a command that carries pensee inside), then where the system looks (RUNPATH,
+  // LD_LIBRARY_PATH, ld.so.conf). The error says what was wrong and how to get `package`.
   static Result<Library> load(std::initializer_list<std::string> names, std::string_view package);
 
   // A function of the library or of one that it needs; nullptr when there is none of that name.
