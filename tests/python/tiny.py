@@ -2,7 +2,8 @@
 
 It knows no language, but everything around the weights is real: text becomes tokens (one a byte), the template opens a
 thought, tags split it from the answer. The rows of special tokens in lm_head are zero, so greedy decoding never picks
-one and runs until it is told to stop: what tests of budgets, cancelling and time need.
+one and runs until it is told to stop: what tests of budgets, cancelling and time need. Only write_model and the
+functions on tensors need numpy; tests/docs writes weights of its own without it.
 """
 
 from __future__ import annotations
@@ -10,8 +11,10 @@ from __future__ import annotations
 import json
 import pathlib
 import struct
+from typing import TYPE_CHECKING
 
-import numpy as np
+if TYPE_CHECKING:
+    import numpy as np
 
 SPECIAL = ["<|end|>", "<think>", "</think>", "<|User|>", "<|Assistant|>"]
 END, THINK, END_THINK, USER, ASSISTANT = range(256, 261)
@@ -54,6 +57,8 @@ def write_safetensors(path: pathlib.Path, tensors: dict[str, np.ndarray]) -> Non
 
 def read_safetensors(path: pathlib.Path) -> dict[str, np.ndarray]:
     """The tensors of a file that holds float32 and int64 alone, as the goldens do."""
+    import numpy as np
+
     data = path.read_bytes()
     (length,) = struct.unpack("<Q", data[:8])
     header = json.loads(data[8 : 8 + length])
@@ -100,39 +105,51 @@ def write_tokenizer(folder: pathlib.Path) -> None:
     (folder / "tokenizer_config.json").write_text(json.dumps(config), encoding="utf-8")
 
 
-def write_model(folder: pathlib.Path, hidden_size: int = 64, num_layers: int = 2, context_max: int = 2048) -> None:
-    """Qwen2, about `12 * num_layers * hidden_size ** 2` parameters in float32."""
-    heads, kv_heads = hidden_size // 16, hidden_size // 32
-    intermediate = 3 * hidden_size
+def write_config(folder: pathlib.Path, hidden_size: int, num_layers: int, context_max: int) -> None:
     config = {
         "architectures": ["Qwen2ForCausalLM"], "model_type": "qwen2", "hidden_act": "silu", "vocab_size": VOCAB_SIZE,
-        "hidden_size": hidden_size, "intermediate_size": intermediate, "num_hidden_layers": num_layers,
-        "num_attention_heads": heads, "num_key_value_heads": kv_heads, "max_position_embeddings": context_max,
-        "rms_norm_eps": 1e-6, "rope_theta": 10000.0, "rope_scaling": None, "tie_word_embeddings": False,
-        "use_sliding_window": False, "sliding_window": None, "eos_token_id": END, "torch_dtype": "float32",
+        "hidden_size": hidden_size, "intermediate_size": 3 * hidden_size, "num_hidden_layers": num_layers,
+        "num_attention_heads": hidden_size // 16, "num_key_value_heads": hidden_size // 32,
+        "max_position_embeddings": context_max, "rms_norm_eps": 1e-6, "rope_theta": 10000.0, "rope_scaling": None,
+        "tie_word_embeddings": False, "use_sliding_window": False, "sliding_window": None, "eos_token_id": END,
+        "torch_dtype": "float32",
     }  # fmt: skip
     (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
-    write_tokenizer(folder)
-    random = np.random.default_rng(20)
 
-    def matrix(rows: int, columns: int) -> np.ndarray:
-        return random.standard_normal((rows, columns), np.float32) * np.float32(1.3 * columns**-0.5)
 
-    one = np.ones(hidden_size, np.float32)
-    tensors = {"model.embed_tokens.weight": random.standard_normal((VOCAB_SIZE, hidden_size), np.float32)}
+def shapes(hidden_size: int, num_layers: int) -> dict[str, tuple[int, ...]]:
+    """Every tensor of the model, in the order of the file."""
+    kv_dim, intermediate = hidden_size // 32 * 16, 3 * hidden_size
+    out: dict[str, tuple[int, ...]] = {"model.embed_tokens.weight": (VOCAB_SIZE, hidden_size)}
     for layer in range(num_layers):
         p = f"model.layers.{layer}."
-        tensors[p + "input_layernorm.weight"] = one
-        for name, rows in (("q", hidden_size), ("k", 16 * kv_heads), ("v", 16 * kv_heads)):
-            tensors[p + f"self_attn.{name}_proj.weight"] = matrix(rows, hidden_size)
-            tensors[p + f"self_attn.{name}_proj.bias"] = np.float32(0.1) * random.standard_normal(rows, np.float32)
-        tensors[p + "self_attn.o_proj.weight"] = matrix(hidden_size, hidden_size)
-        tensors[p + "post_attention_layernorm.weight"] = one
-        tensors[p + "mlp.gate_proj.weight"] = matrix(intermediate, hidden_size)
-        tensors[p + "mlp.up_proj.weight"] = matrix(intermediate, hidden_size)
-        tensors[p + "mlp.down_proj.weight"] = matrix(hidden_size, intermediate)
-    tensors["model.norm.weight"] = one
-    lm_head = matrix(VOCAB_SIZE, hidden_size)
-    lm_head[256:] = 0
-    tensors["lm_head.weight"] = lm_head
+        out[p + "input_layernorm.weight"] = (hidden_size,)
+        for name, rows in (("q", hidden_size), ("k", kv_dim), ("v", kv_dim)):
+            out[p + f"self_attn.{name}_proj.weight"] = (rows, hidden_size)
+            out[p + f"self_attn.{name}_proj.bias"] = (rows,)
+        out[p + "self_attn.o_proj.weight"] = (hidden_size, hidden_size)
+        out[p + "post_attention_layernorm.weight"] = (hidden_size,)
+        out[p + "mlp.gate_proj.weight"] = (intermediate, hidden_size)
+        out[p + "mlp.up_proj.weight"] = (intermediate, hidden_size)
+        out[p + "mlp.down_proj.weight"] = (hidden_size, intermediate)
+    out["model.norm.weight"] = (hidden_size,)
+    out["lm_head.weight"] = (VOCAB_SIZE, hidden_size)
+    return out
+
+
+def write_model(folder: pathlib.Path, hidden_size: int = 64, num_layers: int = 2, context_max: int = 2048) -> None:
+    """Qwen2, about `12 * num_layers * hidden_size ** 2` parameters in float32."""
+    import numpy as np
+
+    write_config(folder, hidden_size, num_layers, context_max)
+    write_tokenizer(folder)
+    random = np.random.default_rng(20)
+    tensors = {}
+    for name, shape in shapes(hidden_size, num_layers).items():
+        if name.endswith("norm.weight"):
+            tensors[name] = np.ones(shape, np.float32)
+            continue
+        scale = 1.0 if "embed" in name else 0.1 if name.endswith("bias") else 1.3 * shape[-1] ** -0.5
+        tensors[name] = random.standard_normal(shape, np.float32) * np.float32(scale)
+    tensors["lm_head.weight"][256:] = 0
     write_safetensors(folder / "model.safetensors", tensors)
