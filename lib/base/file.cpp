@@ -28,13 +28,28 @@ std::string errno_text(int error) {
   }
 }
 
+// Owns a descriptor from the moment it exists: what follows may run out of memory.
+class Descriptor {
+ public:
+  explicit Descriptor(int fd) : fd_(fd) {}
+  Descriptor(Descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+  Descriptor& operator=(Descriptor&&) = delete;
+  ~Descriptor() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+  int get() const { return fd_; }
+
+ private:
+  int fd_;
+};
+
 class DescriptorFile final : public File {
  public:
-  DescriptorFile(int fd, uint64_t offset, uint64_t size, std::string name) : fd_(fd), offset_(offset) {
+  DescriptorFile(Descriptor fd, uint64_t offset, uint64_t size, std::string name)
+      : fd_(std::move(fd)), offset_(offset) {
     size_ = size;
     name_ = std::move(name);
   }
-  ~DescriptorFile() override { ::close(fd_); }
 
   Status read(uint64_t offset, std::span<std::byte> out) const override {
     if (offset > size_ || out.size() > size_ - offset) {
@@ -43,7 +58,8 @@ class DescriptorFile final : public File {
     }
     size_t done = 0;
     while (done < out.size()) {
-      const ssize_t n = ::pread(fd_, out.data() + done, out.size() - done, static_cast<off_t>(offset_ + offset + done));
+      const ssize_t n =
+          ::pread(fd_.get(), out.data() + done, out.size() - done, static_cast<off_t>(offset_ + offset + done));
       if (n < 0 && errno == EINTR) continue;
       if (n < 0)
         return Status::format(Code::file_io, "{}: reading at byte {}: {}", name_, offset + done, errno_text(errno));
@@ -55,7 +71,7 @@ class DescriptorFile final : public File {
   }
 
  private:
-  int fd_;
+  Descriptor fd_;
   uint64_t offset_;
 };
 
@@ -81,19 +97,19 @@ class MemoryFile final : public File {
 }  // namespace
 
 Result<std::shared_ptr<const File>> open_file(const std::string& path) {
-  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd < 0) {
+  // Without O_NONBLOCK, opening a pipe would wait for its writer; to a regular file it means nothing.
+  Descriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  if (fd.get() < 0) {
     const int error = errno;
     const Code code = error == ENOENT || error == ENOTDIR ? Code::file_not_found : Code::file_io;
     return Status::format(code, "{}: cannot open: {}", path, errno_text(error));
   }
   struct stat info = {};
-  if (::fstat(fd, &info) != 0 || !S_ISREG(info.st_mode)) {
-    ::close(fd);
+  if (::fstat(fd.get(), &info) != 0 || !S_ISREG(info.st_mode)) {
     return Status::format(Code::file_io, "{}: not a regular file", path);
   }
-  return std::shared_ptr<const File>(
-      std::make_shared<DescriptorFile>(fd, 0, static_cast<uint64_t>(info.st_size), path));
+  const auto size = static_cast<uint64_t>(info.st_size);
+  return std::shared_ptr<const File>(std::make_shared<DescriptorFile>(std::move(fd), 0, size, path));
 }
 
 Result<std::shared_ptr<const File>> open_descriptor(int fd, uint64_t offset, uint64_t length) {
@@ -106,10 +122,10 @@ Result<std::shared_ptr<const File>> open_descriptor(int fd, uint64_t offset, uin
     return Status::format(Code::bad_argument, "{}: offset {} and length {} reach past the file's {} bytes", name,
                           offset, length, end);
   }
-  const int own = ::fcntl(fd, F_DUPFD_CLOEXEC, 0);
-  if (own < 0) return Status::format(Code::file_io, "{}: cannot duplicate: {}", name, errno_text(errno));
+  Descriptor own(::fcntl(fd, F_DUPFD_CLOEXEC, 0));
+  if (own.get() < 0) return Status::format(Code::file_io, "{}: cannot duplicate: {}", name, errno_text(errno));
   const uint64_t size = length == 0 ? end - offset : length;
-  return std::shared_ptr<const File>(std::make_shared<DescriptorFile>(own, offset, size, name));
+  return std::shared_ptr<const File>(std::make_shared<DescriptorFile>(std::move(own), offset, size, name));
 }
 
 std::shared_ptr<const File> wrap_memory(std::span<const std::byte> data, std::string name) {

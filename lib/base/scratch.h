@@ -19,13 +19,15 @@ class Scratch {
   Scratch(const Scratch&) = delete;
   Scratch& operator=(const Scratch&) = delete;
 
-  // Makes at least `bytes` available; keeps the old block when it is large enough. Call it with nothing taken.
+  // Makes at least `bytes` available; keeps the old block when it is large enough, or when there is no larger one to
+  // be had. Call it with nothing taken.
   Status reserve(size_t bytes) {
     PENSEE_DCHECK(used_ == 0);
     if (bytes <= size_) return Status();
+    auto* larger = static_cast<std::byte*>(::operator new(bytes, std::align_val_t(kAlign), std::nothrow));
+    if (!larger) return Status::format(Code::out_of_memory, "no memory for {} bytes of scratch space", bytes);
     release();
-    data_ = static_cast<std::byte*>(::operator new(bytes, std::align_val_t(kAlign), std::nothrow));
-    if (!data_) return Status::format(Code::out_of_memory, "no memory for {} bytes of scratch space", bytes);
+    data_ = larger;
     size_ = bytes;
     return Status();
   }

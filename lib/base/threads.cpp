@@ -65,7 +65,7 @@ struct ThreadPool::State {
       if (job.load(std::memory_order_acquire) == seen && !stop) {
         std::unique_lock lock(mutex);
         sleepers.fetch_add(1);
-        wake.wait(lock, [&] { return job.load(std::memory_order_acquire) != seen || stop; });
+        wake.wait(lock, [&] { return job.load() != seen || stop; });  // sequentially consistent: see run_tasks
         sleepers.fetch_sub(1);
       }
       if (stop) return;
