@@ -352,7 +352,7 @@ PENSEE_API pensee_status pensee_stream_next(pensee_stream *stream, int64_t timeo
                                             pensee_error *error);
 /* Any thread. The END event follows. */
 PENSEE_API void pensee_stream_cancel(pensee_stream *stream);
-/* Closes the thought now, if one is open; the answer follows. Any thread. */
+/* Closes the thought now, or as soon as one opens; the answer follows. Any thread. */
 PENSEE_API void pensee_stream_end_thought(pensee_stream *stream);
 /* Cancels what still runs. */
 PENSEE_API void pensee_stream_free(pensee_stream *stream);

@@ -1,6 +1,6 @@
 // The border: what every function of pensee.h does before and after the core. Exceptions end here (only bad_alloc is
-// ever thrown), statuses become numbers and messages, structs of any age are read field by field. Nothing below api/
-// knows pensee.h.
+// ever thrown, or what a caller's callback throws), statuses become numbers and messages, structs of any age are read
+// field by field. Nothing below api/ knows pensee.h.
 #pragma once
 
 #include <cstddef>
@@ -44,14 +44,10 @@ template <class F>
 pensee_status guard(pensee_error* error, F&& f) noexcept {
   try {
     return report(f(), error);
-  } catch (const std::bad_alloc&) {
-    try {
-      return report(Status(Code::out_of_memory, "out of memory"), error);
-    } catch (...) {
-      return PENSEE_OUT_OF_MEMORY;
-    }
+  } catch (const std::bad_alloc&) {  // both texts lie inside the string: no memory is needed to tell
+    return report(Status(Code::out_of_memory, "out of memory"), error);
   } catch (...) {
-    return PENSEE_INTERNAL;
+    return report(Status(Code::internal, "an exception"), error);
   }
 }
 

@@ -73,6 +73,8 @@ pensee_status report(const Status& status, pensee_error* error) noexcept {
   while (length < text.size() && length > 0 && (static_cast<unsigned char>(text[length]) & 0xc0) == 0x80) --length;
   std::memcpy(error->message, text.data(), length);
   error->message[length] = '\0';
+  size_t bad = 0;  // a path, or a name in a broken file, may be no UTF-8
+  while (!valid_utf8(std::string_view(error->message, length), &bad)) error->message[bad] = '?';
   return code;
 }
 

@@ -1,6 +1,7 @@
 #include "engine/engine.h"
 
 #include <algorithm>
+#include <numeric>
 
 #include "engine/scheduler.h"
 
@@ -120,23 +121,22 @@ Status Engine::score_rows(std::span<const int32_t> ids, void (*row)(void*, int64
   const auto vocab = static_cast<size_t>(content.model->config.vocab_size);
   CacheSequence cache(content.model->cache_shape, budget);
   constexpr int64_t chunk = 64;  // rows whose logits lie in memory together
-  std::vector<float> logits(static_cast<size_t>(std::min(chunk, count)) * vocab);
+  const auto most = static_cast<size_t>(std::min(chunk, count));
+  std::vector<float> logits(most * vocab);
+  std::vector<int32_t> positions(most), rows_of_chunk(most);
+  std::iota(rows_of_chunk.begin(), rows_of_chunk.end(), 0);
+  // All that may fail happens before the first row is given away, so that a failing call writes nothing.
+  PENSEE_TRY(cache.reserve(count));
   for (int64_t first = 0; first < count; first += chunk) {
     const auto rows = static_cast<int32_t>(std::min(chunk, count - first));
-    std::vector<int32_t> positions, wanted;
-    for (int32_t i = 0; i < rows; ++i) {
-      positions.push_back(static_cast<int32_t>(first) + i);
-      wanted.push_back(i);
-    }
-    PENSEE_TRY(cache.reserve(first + rows));
+    std::iota(positions.begin(), positions.end(), static_cast<int32_t>(first));
     const Run run = {&cache, 0, rows, static_cast<int32_t>(first)};
     Batch batch;
     batch.runs = std::span(&run, 1);
     batch.token_ids = ids.subspan(static_cast<size_t>(first), static_cast<size_t>(rows));
-    batch.positions = positions;
-    batch.rows_with_logits = wanted;
-    PENSEE_TRY(
-        scheduler_->run_pass(batch, first + rows, MutableView(logits.data(), rows, static_cast<int64_t>(vocab))));
+    batch.positions = std::span(positions).first(static_cast<size_t>(rows));
+    batch.rows_with_logits = std::span(rows_of_chunk).first(static_cast<size_t>(rows));
+    PENSEE_TRY(scheduler_->run_pass(batch, count, MutableView(logits.data(), rows, static_cast<int64_t>(vocab))));
     cache.set_length(first + rows);
     for (int32_t i = 0; i < rows; ++i) {
       row(user, first + i, std::span<const float>(logits).subspan(static_cast<size_t>(i) * vocab, vocab));

@@ -13,6 +13,9 @@ double seconds(Clock::time_point from, Clock::time_point to) {
   return std::chrono::duration<double>(to - from).count();
 }
 
+// So short that it lies inside the string: telling that memory is out must not need any.
+Status no_memory() { return Status(Code::out_of_memory, "out of memory"); }
+
 }  // namespace
 
 void FairLock::lock() {
@@ -49,16 +52,20 @@ Status Request::next(int64_t timeout_ms, Event* event, bool* got) {
   std::unique_lock lock(mutex_);
   *got = false;
   if (taken_) return Status();
-  const auto ready = [&] { return !events_.empty(); };
+  const auto ready = [&] { return !events_.empty() || done_; };
   if (timeout_ms < 0) {
     changed_.wait(lock, ready);
   } else if (!changed_.wait_for(lock, std::chrono::milliseconds(std::min<int64_t>(timeout_ms, 1000000000)), ready)) {
     return Status::format(Code::timeout, "no event came within {} ms; the stream goes on", timeout_ms);
   }
+  *got = true;
+  if (events_.empty()) {
+    *event = std::move(end_);
+    taken_ = true;
+    return Status();
+  }
   *event = std::move(events_.front());
   events_.pop_front();
-  *got = true;
-  taken_ = event->kind == EventKind::end;
   const bool wake = starved_ && events_.size() < kQueueEvents / 2;
   if (wake) starved_ = false;
   lock.unlock();
@@ -71,13 +78,23 @@ void Request::wait_until_done() {
   changed_.wait(lock, [&] { return done_; });
 }
 
-void Request::push(std::vector<Event> events, bool done) {
-  {
-    std::lock_guard lock(mutex_);
+void Request::push(std::vector<Event> events) {
+  std::lock_guard lock(mutex_);
+  std::move(events.begin(), events.end(), std::back_inserter(events_));
+  changed_.notify_all();
+}
+
+void Request::close(std::vector<Event> events, Event end) noexcept {
+  std::lock_guard lock(mutex_);
+  try {
     std::move(events.begin(), events.end(), std::back_inserter(events_));
-    done_ = done_ || done;
-    changed_.notify_all();  // under the lock: the reader may free this as soon as it sees `done_`
+  } catch (const std::bad_alloc&) {
+    end.finish = Finish::error;
+    end.status = no_memory();
   }
+  end_ = std::move(end);
+  done_ = true;
+  changed_.notify_all();
 }
 
 bool Request::full() {
@@ -131,15 +148,12 @@ void Scheduler::loop() {
       if (idle) wake_.wait(lock, [&] { return stop_ || woken_ || !incoming_.empty(); });
       woken_ = false;
       if (stop_) return;
-      std::move(incoming_.begin(), incoming_.end(), std::back_inserter(active_));
-      incoming_.clear();
+      active_.splice(active_.end(), incoming_);
     }
     try {  // the standard library's only way to say that memory is out
       step();
     } catch (const std::bad_alloc&) {
-      for (const auto& request : active_) {
-        finish(*request, Finish::error, Status(Code::out_of_memory, "no memory to go on with the generation"));
-      }
+      for (const auto& request : active_) finish(*request, Finish::error, no_memory());
     }
     remove_finished();
   }
@@ -159,14 +173,14 @@ std::vector<Scheduler::Part> Scheduler::choose_parts() {
   std::vector<Part> parts;
   int64_t rows_left = kBatchRows;
   for (const bool decoding : {true, false}) {
-    for (size_t i = 0; i < active_.size(); ++i) {
-      Request& request = *active_[(i + rotation_) % active_.size()];
+    for (const auto& active : active_) {
+      Request& request = *active;
       const bool one_left = request.to_feed.size() - request.fed == 1;
       if (one_left != decoding || rows_left == 0 || request.done_ || request.full()) continue;
       add_part(request, rows_left, parts);
     }
   }
-  ++rotation_;
+  if (!active_.empty()) active_.splice(active_.end(), active_, active_.begin());
   return parts;
 }
 
@@ -189,7 +203,18 @@ Status Scheduler::reserve_scratch(int64_t rows, int64_t logits_rows, int64_t con
   constexpr int64_t step = 4096;  // of context: grow seldom
   const Model& model = *engine_.content.model;
   const int64_t rounded = (context + step - 1) / step * step;
-  return scratch_.reserve(decode_scratch_bytes(model, rows, logits_rows, rounded, engine_.pool->threads()));
+  const uint64_t held = scratch_.size();
+  const uint64_t bytes = decode_scratch_bytes(model, rows, logits_rows, rounded, engine_.pool->threads());
+  if (bytes <= held) return Status();
+  if (!engine_.budget.take(bytes - held)) {
+    return Status::format(Code::out_of_memory,
+                          "computing needs {} bytes of scratch space but memory_budget allows {} in all, {} of them "
+                          "taken",
+                          bytes, engine_.budget.limit(), engine_.budget.used());
+  }
+  Status reserved = scratch_.reserve(bytes);
+  if (!reserved.ok()) engine_.budget.give(bytes - held);
+  return reserved;
 }
 
 Status Scheduler::run_pass(const Batch& batch, int64_t context, MutableView logits) {
@@ -262,17 +287,22 @@ void Scheduler::advance(const Part& part, std::span<const float> logits) {
   std::vector<Event> events;
   const int64_t position = session.cache.length();
   const int32_t token = r.generation.step(logits, position, r.end_thought, events);
-  r.push(std::move(events), false);
+  r.push(std::move(events));
   if (token < 0) return finish(r, r.generation.finish(), Status());
   if (position + 1 >= engine_.context_max) return finish(r, Finish::length, Status());
   r.to_feed.assign(1, token);
   r.fed = 0;
 }
 
-void Scheduler::finish(Request& r, Finish reason, Status status) {
+void Scheduler::finish(Request& r, Finish reason, Status status) noexcept {
   if (r.done_) return;
   std::vector<Event> events;
-  r.generation.flush(events);
+  try {
+    r.generation.flush(events);
+  } catch (const std::bad_alloc&) {
+    reason = Finish::error;
+    status = no_memory();
+  }
   Event end;
   end.kind = EventKind::end;
   end.finish = reason;
@@ -291,9 +321,8 @@ void Scheduler::finish(Request& r, Finish reason, Status status) {
     if (decoding > 0 && generated > 1) u.tokens_per_second = (generated - 1) / decoding;
   }
   end.usage = u;
-  events.push_back(std::move(end));
   r.session->busy = false;
-  r.push(std::move(events), true);
+  r.close(std::move(events), std::move(end));
 }
 
 void Scheduler::remove_finished() {

@@ -7,6 +7,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <deque>
+#include <list>
 #include <memory>
 #include <mutex>
 #include <thread>
@@ -51,12 +52,15 @@ struct Request {
 
  private:
   friend class Scheduler;
-  void push(std::vector<Event> events, bool done);
+  void push(std::vector<Event> events);
+  // The last events and END. Always succeeds: where memory is out, events are dropped and END tells so.
+  void close(std::vector<Event> events, Event end) noexcept;
   bool full();
   std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<Event> events_;
-  bool done_ = false;     // END was pushed
+  Event end_;             // has its place from the start, so that it needs no memory to be told
+  bool done_ = false;     // end_ is there
   bool taken_ = false;    // END was taken
   bool starved_ = false;  // the scheduler waits for room
   class Scheduler* scheduler_ = nullptr;
@@ -82,7 +86,8 @@ class Scheduler {
 
   Status submit(std::shared_ptr<Request> request);
   void wake();
-  // Runs one pass for somebody else under the same lock and scratch: scoring.
+  // Runs one pass for somebody else under the same lock and scratch: scoring. Once it worked, it works for batches of
+  // no more rows and the same `context`: the scratch never shrinks.
   Status run_pass(const Batch& batch, int64_t context, MutableView logits);
 
  private:
@@ -97,7 +102,7 @@ class Scheduler {
   bool add_part(Request& request, int64_t& rows_left, std::vector<Part>& parts);
   void run_parts(const std::vector<Part>& parts);
   void advance(const Part& part, std::span<const float> logits);
-  void finish(Request& request, Finish reason, Status status);
+  void finish(Request& request, Finish reason, Status status) noexcept;
   void remove_finished();
   bool anything_to_do();
   Status reserve_scratch(int64_t rows, int64_t logits_rows, int64_t context);
@@ -105,13 +110,12 @@ class Scheduler {
   const Engine& engine_;
   std::mutex mutex_;  // guards incoming_, stop_, started_, woken_
   std::condition_variable wake_;
-  std::vector<std::shared_ptr<Request>> incoming_;
+  std::list<std::shared_ptr<Request>> incoming_;  // lists: the loop moves nodes, which cannot fail
   bool stop_ = false;
   bool woken_ = false;
   bool started_ = false;
   std::thread thread_;
-  std::vector<std::shared_ptr<Request>> active_;  // the loop's own
-  size_t rotation_ = 0;
+  std::list<std::shared_ptr<Request>> active_;  // the loop's own; who is first changes each step
   FairLock compute_lock_;
   Scratch scratch_;
   std::vector<float> logits_;

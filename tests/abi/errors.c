@@ -116,6 +116,48 @@ static void scoring(void) {
   pensee_model_free(model);
 }
 
+/* Budgets from too small for one page of the cache to enough for all: in between, some rows could be computed. */
+static void scoring_out_of_memory(void) {
+  enum { count = 400 };
+  pensee_model* model = abi_open(ABI_GGUF);
+  pensee_model_info info = PENSEE_MODEL_INFO_INIT;
+  pensee_model_options options = PENSEE_MODEL_OPTIONS_INIT;
+  pensee_error err;
+  uint64_t extra;
+  size_t numbers, i, written, refused = 0;
+  int32_t* ids = calloc(count, sizeof *ids);
+  float* out;
+  EXPECT(PENSEE_OK, err, pensee_model_get_info(model, &info, &err));
+  pensee_model_free(model);
+  numbers = count * (size_t)info.vocab_size;
+  out = malloc(numbers * sizeof *out);
+  options.threads = 1;
+  for (extra = 16 << 10; extra < 64 << 20; extra += extra / 4) {
+    options.memory_budget = info.weight_bytes + extra;
+    if (!EXPECT(PENSEE_OK, err, pensee_model_open(abi_path(ABI_GGUF), &options, &model, &err))) break;
+    for (i = 0; i < numbers; i++) out[i] = -12345.0f;
+    abi_reset(&err);
+    if (pensee_logits(model, ids, count, out, &err) != PENSEE_OK) {
+      for (i = written = 0; i < numbers; i++) written += out[i] != -12345.0f;
+      CHECK(err.status == PENSEE_OUT_OF_MEMORY && written == 0);
+      refused++;
+    } else {
+      extra = 64 << 20;
+    }
+    pensee_model_free(model);
+  }
+  CHECK(refused > 3);
+  free(out);
+  free(ids);
+}
+
+static void odd_path(void) {
+  pensee_model* model = UNTOUCHED;
+  pensee_error err;
+  EXPECT(PENSEE_FILE_NOT_FOUND, err, pensee_model_open("no/such\xff\xc3.gguf", NULL, &model, &err));
+  CHECK(mentions(&err, "no/such??.gguf"));
+}
+
 static int never(void* user, const pensee_event* event) {
   (void)event;
   ++*(int*)user;
@@ -206,6 +248,8 @@ const abi_case abi_errors[] = {{"opening what is not there leaves the model alon
                                {"information needs a model and a place", model_info},
                                {"tokenizing names the bad byte, detokenizing the bad id, and neither writes", tokens},
                                {"scoring writes nothing when an id is none or too many", scoring},
+                               {"scoring writes nothing when memory runs out", scoring_out_of_memory},
+                               {"a path that is no UTF-8 gives a message that is", odd_path},
                                {"sessions, streams and replies are not made from nothing", sessions_and_streams},
                                {"rendering a prompt that is no UTF-8 writes nothing", rendering},
                                {"an error is not needed", without_an_error},
