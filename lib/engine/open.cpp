@@ -46,7 +46,7 @@ void read_defaults(const json::Value& generation, GenerationDefaults& d) {
     return static_cast<float>(value->number());
   };
   // do_sample false is transformers' default for files that say nothing, no recommendation.
-  if (const auto t = real("temperature"); t && *t >= 0) d.temperature = t;
+  if (const auto t = real("temperature"); t && *t >= 0 && *t <= 1e4f) d.temperature = t;
   if (const auto p = real("top_p"); p && *p > 0 && *p <= 1) d.top_p = p;
   if (const auto k = real("top_k"); k && *k >= 0 && *k <= 1e6f) d.top_k = static_cast<int32_t>(*k);
 }
@@ -112,6 +112,7 @@ LoadOptions load_options(const Engine& engine) {
   o.backend = engine.options.skip_weights ? nullptr : engine.backend.get();
   o.pool = engine.pool.get();
   o.cache_type = engine.options.cache_type;
+  o.context_max = engine.options.context_max;
   o.budget = &engine.budget;
   o.progress = engine.options.progress;
   o.progress_user = engine.options.progress_user;
@@ -171,18 +172,21 @@ Result<std::shared_ptr<Engine>> start(const EngineOptions& options) {
   return engine;
 }
 
+Status tell_progress(const EngineOptions& options, float fraction) {
+  if (!options.progress || options.progress(options.progress_user, fraction)) return Status();
+  return Status(Code::cancelled, "loading was cancelled by the progress callback");
+}
+
 template <class Read>
 Result<std::shared_ptr<Engine>> open_with(const EngineOptions& options, Read&& read) {
   const auto begin = std::chrono::steady_clock::now();
+  PENSEE_TRY(tell_progress(options, 0));
   PENSEE_ASSIGN(auto engine, start(options));
   PENSEE_TRY(read(*engine));
   finish_content(engine->content);
-  const int64_t limit = engine->content.model->config.max_position_embeddings;
-  if (options.context_max > limit) {
-    return Status::format(Code::bad_argument, "context_max is {} but the model's limit is {}", options.context_max,
-                          limit);
-  }
-  engine->context_max = options.context_max > 0 ? options.context_max : limit;
+  engine->context_max =
+      options.context_max > 0 ? options.context_max : engine->content.model->config.max_position_embeddings;
+  PENSEE_TRY(tell_progress(options, 1));
   engine->load_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   return engine;
 }

@@ -27,7 +27,13 @@ Status ModelConfig::check(std::string_view file) const {
     return Status::corrupt("{}: {} attention heads cannot share {} key-value heads evenly", file, num_attention_heads,
                            num_key_value_heads);
   }
-  if (rope.dim % 2 != 0) return Status::corrupt("{}: the rotary dimension {} is odd", file, rope.dim);
+  // A dimension of 0 means to a weight table that the weight does not apply: here none may.
+  if (num_attention_heads < 1 || (!is_latent() && head_dim < 1)) {
+    return Status::corrupt("{}: {} attention heads of a hidden_size of {} have no width", file, num_attention_heads,
+                           hidden_size);
+  }
+  if (rope.dim < 2 || rope.dim % 2 != 0)
+    return Status::corrupt("{}: the rotary dimension {} is not even", file, rope.dim);
   if (rope.scaling != RopeScaling::none && rope.scaling != RopeScaling::linear && rope.original_context < 1) {
     return Status::corrupt("{}: rope scaling needs original_max_position_embeddings", file);
   }
@@ -141,10 +147,14 @@ void read_gguf_common(ConfigReader& r, ModelConfig& c) {
 
 namespace {
 
-void read_scaling(ConfigReader& r, std::string_view type, RopeConfig& rope) {
+// `context` is max_position_embeddings.
+void read_scaling(ConfigReader& r, std::string_view type, double context, RopeConfig& rope) {
   constexpr double most = 1e9;
-  rope.factor = r.real_or("factor", 1.0, 1e-3, most);
   rope.original_context = r.real_or("original_max_position_embeddings", rope.original_context, 1, most);
+  // YaRN without a factor takes the ratio of the contexts, as transformers does; the others have none to take.
+  if (type == "yarn" && rope.original_context >= 1) rope.factor = context / rope.original_context;
+  rope.factor = r.real_or("factor", rope.factor, 1e-3, most);
+  if (!r.find("factor") && (type == "linear" || type == "llama3")) r.refuse(format("'{}' lacks its 'factor'", type));
   if (type == "linear") {
     rope.scaling = RopeScaling::linear;
   } else if (type == "llama3") {
@@ -176,16 +186,19 @@ void read_hf_rope(ConfigReader& r, RopeConfig& rope) {
   ConfigReader inner(*parameters, r.name() + ": rope parameters");
   rope.theta = inner.real_or("rope_theta", rope.theta, 1.0001, 1e15);
   const std::string type = inner.text_or("rope_type", inner.text_or("type", "default"));
-  if (rope.original_context == 0) rope.original_context = r.real_or("max_position_embeddings", 0, 1, 1e9);
-  read_scaling(inner, type, rope);
+  const double context = r.real_or("max_position_embeddings", 2048, 1, 2e9);
+  if (rope.original_context == 0) rope.original_context = context;
+  read_scaling(inner, type, context, rope);
   if (!inner.status().ok()) r.adopt(inner.status());
 }
 
 void read_gguf_rope(ConfigReader& r, RopeConfig& rope) {
-  constexpr double most = 1e9;
+  constexpr double most = 2e9;
   rope.theta = r.real_or("rope.freq_base", 10000.0, 1.0001, 1e15);
-  const std::string type = r.text_or("rope.scaling.type", "none");
-  rope.factor = r.real_or("rope.scaling.factor", r.real_or("rope.scale_linear", 1.0, 1e-3, most), 1e-3, most);
+  // Old files name no type and mean the linear one. A factor of 0 stands for none.
+  const std::string type = r.text_or("rope.scaling.type", "linear");
+  rope.factor = r.real_or("rope.scaling.factor", r.real_or("rope.scale_linear", 1.0, 0, most), 0, most);
+  if (rope.factor == 0) rope.factor = 1.0;
   rope.original_context = r.real_or("context_length", 0, 1, most);
   rope.original_context = r.real_or("rope.scaling.original_context_length", rope.original_context, 1, most);
   if (type == "yarn") {

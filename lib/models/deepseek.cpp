@@ -1,6 +1,7 @@
 // DeepSeek-V2, V2-Lite, V3, R1 and Moonlight: latent attention and a mixture of experts behind first dense layers.
 // V3's router (V3 report, 2.1.2) differs from V2's in three ways: sigmoid scores, a bias that decides the choice
 // alone, and groups ranked by their two best experts instead of one.
+#include <algorithm>
 #include <cmath>
 
 #include "models/architectures.h"
@@ -80,6 +81,7 @@ void set_attention_scale(ModelConfig& c) {
   c.attention_scale = static_cast<float>(scale);
 }
 
+// What V2 and V3 have in common. `c` holds the defaults of the numbers in which they differ.
 void read_deepseek(ConfigReader& r, ModelConfig& c) {
   read_hf_common(r, c);
   c.q_lora_rank = r.count_or("q_lora_rank", 0, 0, kMaxDimension);
@@ -89,11 +91,13 @@ void read_deepseek(ConfigReader& r, ModelConfig& c) {
   c.v_head_dim = r.count("v_head_dim", 1, kMaxDimension);
   c.n_routed_experts = r.count_or("n_routed_experts", 0, 0, kMaxExperts);
   c.num_experts_per_tok = r.count_or("num_experts_per_tok", 0, 0, kMaxExperts);
-  c.n_shared_experts = r.count_or("n_shared_experts", 0, 0, kMaxExperts);
+  c.n_shared_experts = r.count_or("n_shared_experts", c.n_shared_experts, 0, kMaxExperts);
   c.moe_intermediate_size = r.count_or("moe_intermediate_size", 0, 0, kMaxDimension);
-  c.first_k_dense_replace = r.count_or("first_k_dense_replace", 0, 0, kMaxLayers);
-  c.routed_scaling_factor = static_cast<float>(r.real_or("routed_scaling_factor", 1.0, 0, 1e6));
+  c.first_k_dense_replace = r.count_or("first_k_dense_replace", c.first_k_dense_replace, 0, kMaxLayers);
+  c.routed_scaling_factor =
+      static_cast<float>(r.real_or("routed_scaling_factor", static_cast<double>(c.routed_scaling_factor), 0, 1e6));
   if (r.count_or("moe_layer_freq", 1, 1, kMaxLayers) != 1) r.refuse("moe_layer_freq other than 1");
+  if (r.flag_or("mlp_bias", false)) r.refuse("mlp_bias is true; this release knows DeepSeek's MLPs without biases");
   c.rope.dim = static_cast<int32_t>(c.qk_rope_head_dim);
   c.rope.interleaved = r.flag_or("rope_interleave", true);
   read_hf_rope(r, c.rope);
@@ -101,12 +105,13 @@ void read_deepseek(ConfigReader& r, ModelConfig& c) {
 }
 
 void read_groups(ConfigReader& r, ModelConfig& c) {
-  c.n_group = r.count_or("n_group", 1, 1, kMaxExperts);
-  c.topk_group = r.count_or("topk_group", 1, 1, kMaxExperts);
+  c.n_group = r.count_or("n_group", c.n_group, 1, kMaxExperts);
+  c.topk_group = r.count_or("topk_group", c.topk_group, 1, kMaxExperts);
 }
 
 // norm_topk_prob is false in every published V2, and transformers, our oracle, does not read it there.
 void read_deepseek_v2(ConfigReader& r, ModelConfig& c) {
+  c.n_shared_experts = 2;
   read_deepseek(r, c);
   const std::string method = r.text_or("topk_method", "greedy");
   if (method == "group_limited_greedy") {
@@ -117,6 +122,11 @@ void read_deepseek_v2(ConfigReader& r, ModelConfig& c) {
 }
 
 void read_deepseek_v3(ConfigReader& r, ModelConfig& c) {
+  c.n_shared_experts = 1;
+  c.first_k_dense_replace = 3;
+  c.routed_scaling_factor = 2.5f;
+  c.n_group = 8;
+  c.topk_group = 4;
   read_deepseek(r, c);
   read_groups(r, c);
   c.router_score = RouterScore::sigmoid;
@@ -145,9 +155,13 @@ void read_deepseek_gguf(ConfigReader& r, ModelConfig& c) {
   c.moe_intermediate_size = r.count_or("expert_feed_forward_length", 0, 0, kMaxDimension);
   c.first_k_dense_replace = r.count_or("leading_dense_block_count", 0, 0, kMaxLayers);
   c.routed_scaling_factor = static_cast<float>(r.real_or("expert_weights_scale", 1.0, 0, 1e6));
+  if (c.routed_scaling_factor == 0) c.routed_scaling_factor = 1;  // llama.cpp reads it as none
   c.norm_topk_prob = r.flag_or("expert_weights_norm", false);
-  c.n_group = r.count_or("expert_group_count", 1, 1, kMaxExperts);
-  c.topk_group = r.count_or("expert_group_used_count", 1, 1, kMaxExperts);
+  c.n_group = std::max<int64_t>(r.count_or("expert_group_count", 1, 0, kMaxExperts), 1);  // 0: none
+  c.topk_group = std::max<int64_t>(r.count_or("expert_group_used_count", 1, 0, kMaxExperts), 1);
+  // Layers of multi-token prediction are counted as blocks and stand at the end.
+  c.num_hidden_layers -= r.count_or("nextn_predict_layers", 0, 0, c.num_hidden_layers - 1);
+  if (r.real_or("attention.temperature_scale", 0, 0, 1e9) != 0) r.refuse("attention.temperature_scale is not known");
   if (r.count_or("expert_gating_func", 1, 0, 2) == 2) {
     c.architecture = "deepseek_v3";
     c.router_score = RouterScore::sigmoid;

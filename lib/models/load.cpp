@@ -41,6 +41,10 @@ Status settle_vocabulary(const TensorFile& file, ModelConfig& c) {
   const Tensor* embedding = file.find("token_embd.weight");
   if (!embedding) return file.why_absent("token_embd.weight");
   if (c.vocab_size == 0) c.vocab_size = embedding->rows();
+  if (c.vocab_size > kMaxDimension) {
+    return Status::corrupt("{}: a vocabulary of {} tokens is beyond the {} that are read", file.name(), c.vocab_size,
+                           kMaxDimension);
+  }
   c.tie_word_embeddings = file.find("output.weight") == nullptr;
   return Status();
 }
@@ -134,7 +138,7 @@ class Assembler {
       model_.layers.push_back(std::move(layer));
     }
     model_.facts.active_weight_bytes = static_cast<uint64_t>(active_bytes_);
-    return progress();
+    return Status();
   }
 
  private:
@@ -195,6 +199,7 @@ class Assembler {
 
   Status part(const BoundWeights& weights, const std::vector<Slot>& group, int64_t matrices, double active_share,
               Linear& out) {
+    PENSEE_DCHECK(!group.empty());
     Pieces pieces;
     for (int64_t m = 0; m < matrices; ++m) {
       for (const Slot slot : group) {
@@ -342,6 +347,10 @@ Result<std::unique_ptr<Model>> load_model(const json::Value& config, const std::
   auto model = std::make_unique<Model>();
   const Architecture* architecture = nullptr;
   PENSEE_TRY(read_config(config, config_name, naming, model->config, &architecture));
+  if (options.context_max > model->config.max_position_embeddings) {
+    return Status::format(Code::bad_argument, "context_max is {} but the model's limit is {}", options.context_max,
+                          model->config.max_position_embeddings);
+  }
   if (naming == Naming::gguf) PENSEE_TRY(settle_vocabulary(file, model->config));
   PENSEE_ASSIGN(const Bound bound, bind_all(*architecture, model->config, file, naming));
   if (const Tensor* frequencies = bound.model.one(Slot::rope_frequencies)) {

@@ -59,8 +59,9 @@ struct LoadOptions {
   const Backend* backend = nullptr;  // null: bind and count only
   ThreadPool* pool = nullptr;
   CacheType cache_type = CacheType::f32;
+  int64_t context_max = 0;                                 // more than the model's own is refused before it is packed
   MemoryBudget* budget = nullptr;                          // may be null
-  bool (*progress)(void* user, float fraction) = nullptr;  // false cancels
+  bool (*progress)(void* user, float fraction) = nullptr;  // while weights are packed; false cancels
   void* progress_user = nullptr;
 };
 
