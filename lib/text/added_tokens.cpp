@@ -13,6 +13,14 @@ bool guarded(const AddedToken& token) {
   return s.size() > 2 && ((s.front() == '<' && s.back() == '>') || (s.front() == '[' && s.back() == ']'));
 }
 
+bool standing_alone(std::string_view text, size_t begin, size_t end) {
+  if (begin > 0) {
+    size_t at = unicode::before(text, begin);
+    if (unicode::word_set().contains(unicode::next(text, at))) return false;
+  }
+  return end == text.size() || !unicode::word_set().contains(unicode::next(text, end));
+}
+
 }  // namespace
 
 void AddedTokens::Matcher::finish() {
@@ -54,18 +62,6 @@ void AddedTokens::build(std::vector<AddedToken> tokens, const std::function<std:
   }
   matchers_[0].finish();
   matchers_[1].finish();
-  unicode::add_word(word_);
-  unicode::add_space(space_);
-  word_.freeze();
-  space_.freeze();
-}
-
-bool AddedTokens::standing_alone(std::string_view text, size_t begin, size_t end) const {
-  if (begin > 0) {
-    size_t at = unicode::before(text, begin);
-    if (word_.contains(unicode::next(text, at))) return false;
-  }
-  return end == text.size() || !word_.contains(unicode::next(text, end));
 }
 
 void AddedTokens::split(std::string_view text, bool normalized, bool parse_special, std::vector<Piece>& out) const {
@@ -86,12 +82,12 @@ void AddedTokens::split(std::string_view text, bool normalized, bool parse_speci
     while (token.lstrip && begin > done) {
       const size_t left = unicode::before(text, begin);
       size_t behind = left;
-      if (!space_.contains(unicode::next(text, behind))) break;
+      if (!unicode::space_set().contains(unicode::next(text, behind))) break;
       begin = left;
     }
     while (token.rstrip && end < text.size()) {
       size_t behind = end;
-      if (!space_.contains(unicode::next(text, behind))) break;
+      if (!unicode::space_set().contains(unicode::next(text, behind))) break;
       end = behind;
     }
     begin = std::max(begin, done);

@@ -52,14 +52,11 @@ class AddedTokens {
     // The longest pattern that stands at `at`, or nullptr.
     const std::pair<std::string, size_t>* longest(std::string_view text, size_t at) const;
   };
-  bool standing_alone(std::string_view text, size_t begin, size_t end) const;
 
   std::vector<AddedToken> tokens_;
   std::unordered_map<TokenId, size_t> by_id_;
   std::unordered_map<std::string, size_t> by_content_;
   Matcher matchers_[2];  // before and after normalization
-  unicode::CodeSet word_;
-  unicode::CodeSet space_;
 };
 
 }  // namespace pensee

@@ -9,6 +9,9 @@ namespace pensee {
 namespace {
 
 constexpr size_t kTextMax = size_t{1} << 31;
+// What the patterns may cost in one call: a published one needs about a hundredth of it.
+constexpr uint64_t kStepsFree = 10000000;
+constexpr uint64_t kStepsPerByte = 4096;
 constexpr size_t kCacheFrom = 512;  // bytes of text from which the cache pays
 constexpr size_t kCacheSlots = 4096;
 constexpr size_t kCachedWordMax = 32;
@@ -98,6 +101,7 @@ Result<std::vector<TokenId>> BpeTokenizer::encode(std::string_view text, EncodeO
   }
   Call call;
   call.options = options;
+  call.regex.budget = kStepsFree + kStepsPerByte * text.size();
   call.ids.reserve(text.size() / 4 + 8);
   if (text.size() >= kCacheFrom) call.cache.resize(kCacheSlots);
   if (options.add_special) call.ids = parts_.prefix;

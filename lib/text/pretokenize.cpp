@@ -115,12 +115,7 @@ Result<std::string> replace(const Normalizer& step, std::string_view text, Regex
 }
 
 std::string_view strip(const Normalizer& step, std::string_view text) {
-  static const unicode::CodeSet space = [] {
-    unicode::CodeSet set;
-    unicode::add_space(set);
-    set.freeze();
-    return set;
-  }();
+  const unicode::CodeSet& space = unicode::space_set();
   while (step.strip_left && !text.empty()) {
     size_t behind = 0;
     if (!space.contains(unicode::next(text, behind))) break;

@@ -19,23 +19,23 @@ constexpr size_t kFramesMax = 1000000;
 
 Result<bool> Regex::find(std::string_view text, size_t from, Workspace& workspace, Match& match) const {
   workspace.marks.assign(registers_, SIZE_MAX);
-  workspace.steps = kStepsFree + kStepsPerByte * (text.size() - from);
+  const uint64_t granted = std::min(workspace.budget, kStepsFree + kStepsPerByte * (text.size() - from));
+  workspace.steps = granted;
   const First& first = firsts_[0];
   for (size_t begin = from;;) {
-    if (first.allows(text, begin)) {
-      size_t at = begin;
-      workspace.stack.clear();
-      const Outcome outcome = run(text, 0, at, workspace);
-      if (outcome == Outcome::matched) {
-        match = {begin, at};
-        return true;
-      }
-      if (outcome == Outcome::too_many_steps) {
-        return Status::format(Code::bad_argument, "{} takes too many steps on the text from byte {} of a piece of {}",
-                              name_, from, text.size());
-      }
+    size_t at = begin;
+    workspace.stack.clear();
+    const Outcome outcome = first.allows(text, begin) ? run(text, 0, at, workspace) : Outcome::failed;
+    if (outcome == Outcome::too_many_steps) {
+      return Status::format(Code::bad_argument, "{} takes too many steps on the text from byte {} of a piece of {}",
+                            name_, from, text.size());
     }
-    if (begin >= text.size()) return false;
+    const bool matched = outcome == Outcome::matched;
+    if (matched || begin >= text.size()) {
+      workspace.budget -= granted - workspace.steps;
+      match = {begin, at};
+      return matched;
+    }
     unicode::next(text, begin);
   }
 }
@@ -109,7 +109,7 @@ bool Regex::pop(std::string_view text, size_t base, uint32_t& pc, size_t& at, Wo
 }
 
 bool Regex::place(Place place, std::string_view text, size_t at) const {
-  const auto word_at = [&](size_t from) { return sets_[0].contains(unicode::next(text, from)); };
+  const auto word_at = [&](size_t from) { return unicode::word_set().contains(unicode::next(text, from)); };
   switch (place) {
     case Place::text_begin: return at == 0;
     case Place::text_end: return at == text.size();

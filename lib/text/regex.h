@@ -33,7 +33,8 @@ class Regex {
   struct Workspace {
     std::vector<Frame> stack;
     std::vector<size_t> marks;
-    uint64_t steps = 0;
+    uint64_t steps = 0;               // left to the search that runs
+    uint64_t budget = UINT64_MAX;     // left to all searches together
   };
   // The leftmost match at or after `from` in valid UTF-8; false when there is none.
   Result<bool> find(std::string_view text, size_t from, Workspace& workspace, Match& match) const;
@@ -80,7 +81,7 @@ class Regex {
   void set_guards();
 
   std::vector<Instruction> program_;
-  std::vector<unicode::CodeSet> sets_;  // set 0 is \w
+  std::vector<unicode::CodeSet> sets_;
   std::vector<First> firsts_;           // 0 is that of the whole program
   uint32_t registers_ = 0;
   std::string name_;

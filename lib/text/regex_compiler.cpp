@@ -142,8 +142,6 @@ Result<Regex> Regex::compile(std::string_view pattern, std::string_view where) {
   PENSEE_ASSIGN(const RegexNode tree, parse_regex(pattern, where));
   Regex regex;
   regex.name_ = format("{}: pattern \"{}\"", where, pattern);
-  regex.sets_.emplace_back();
-  unicode::add_word(regex.sets_[0]);
   RegexCompiler compiler(regex, where, pattern);
   PENSEE_TRY(compiler.emit(tree));
   regex.program_.push_back({.op = Op::accept});

@@ -227,6 +227,26 @@ void add_space(CodeSet& set) {
   set.add(0x85, 0x85);
 }
 
+const CodeSet& word_set() {
+  static const CodeSet frozen = [] {
+    CodeSet set;
+    add_word(set);
+    set.freeze();
+    return set;
+  }();
+  return frozen;
+}
+
+const CodeSet& space_set() {
+  static const CodeSet frozen = [] {
+    CodeSet set;
+    add_space(set);
+    set.freeze();
+    return set;
+  }();
+  return frozen;
+}
+
 CodePoint fold(CodePoint c) {
   if (c < 128) return c >= 'A' && c <= 'Z' ? c + 32 : c;
   const auto it = folds().to.find(c);

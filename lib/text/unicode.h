@@ -68,6 +68,8 @@ class CodeSet {
 bool add_property(std::string_view name, CodeSet& set);
 void add_word(CodeSet& set);   // \w
 void add_space(CodeSet& set);  // \s: White_Space
+const CodeSet& word_set();     // both once more, frozen and shared
+const CodeSet& space_set();
 
 CodePoint fold(CodePoint c);
 // All code points whose fold is that of `c`, itself among them.

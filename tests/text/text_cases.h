@@ -1,4 +1,4 @@
-// Reads the case files that make_tokenizer_cases.py wrote.
+// Reads the case files that make_tokenizer_cases.py and make_unicode_cases.py wrote.
 #pragma once
 
 #include <doctest/doctest.h>

@@ -253,7 +253,7 @@ TEST_CASE("tokenizers: a megabyte without a space is merged in no time and comes
 
 TEST_CASE("tokenizer.json: a model that contradicts itself is refused with its place") {
   const auto model_part = [](std::string_view text) { return *json::parse(text, "part"); };
-  CHECK(has(refusal(with_model("vocab", model_part(R"({"a": 0, "b": 0})"))), "model.vocab: token 'b' has the id 0, which"));
+  CHECK(has(refusal(with_model("vocab", model_part(R"({"a": 0, "b": 0})"))), "vocab: token 'b' has the id 0, which"));
   CHECK(has(refusal(with_model("vocab", model_part(R"({"a": 0, "a": 1})"))), "token 'a' stands there twice"));
   CHECK(has(refusal(with_model("vocab", model_part(R"({"a": -1})"))), "has the id -1"));
   CHECK(has(refusal(with_model("vocab", model_part(R"({"a": 16777216})"))), "has the id 16777216"));

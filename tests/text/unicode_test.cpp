@@ -1,4 +1,4 @@
-// Regular expressions and NFC against the `tokenizers` library (cases of make_tokenizer_cases.py), and UTF-8 by hand.
+// Regular expressions and NFC against the `tokenizers` library (cases of make_unicode_cases.py), and UTF-8 by hand.
 #include "text/unicode.h"
 
 #include <doctest/doctest.h>
