@@ -60,7 +60,8 @@ bool Generation::budget_is_spent() const {
 void Generation::force_close() {
   closing_ = true;
   auto ids = engine_.content.tokenizer->encode("\n" + engine_.content.tags.close + "\n\n", {});
-  if (ids.ok()) forced_.assign(ids->begin(), ids->end());
+  // A tokenizer may know more tokens than the weights: such a thought cannot be closed from here.
+  if (ids.ok() && engine_.check_ids(*ids).ok()) forced_.assign(ids->begin(), ids->end());
 }
 
 int32_t Generation::choose(std::span<const float> logits, bool end_thought) {
