@@ -126,7 +126,7 @@ typedef struct pensee_model_options {
   int32_t skip_weights;   /* non-zero: read headers, tokenizer and template only: enough to inspect and tokenize, in
                              milliseconds; whatever computes is PENSEE_UNSUPPORTED. INIT: 0 */
   int32_t exact;          /* 0: allow what rounds in its own way (today: nothing more). INIT: 1 */
-  const char *isa;        /* "scalar", "avx2", "avx512", "neon"; NULL: the best of this CPU. INIT: NULL */
+  const char *isa;        /* "scalar", "avx2", "avx512", "neon", "neon_dotprod"; NULL: this CPU's best. INIT: NULL */
   /* Called on the loading thread with 0..1, at least once at each end; non-zero cancels: PENSEE_CANCELLED. */
   int (*progress)(void *user, float fraction);
   void *progress_user;

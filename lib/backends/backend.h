@@ -59,7 +59,7 @@ class PackedWeight {
   int64_t matrices = 1, rows = 0, cols = 0;
   uint64_t bytes = 0;       // resident
   StoredType stored = StoredType::f32;
-  std::string_view layout;  // "u4g32", "f32": for inspect and bench
+  std::string_view layout;  // "u4s", "f32": for inspect and bench
 };
 
 enum class Activations : uint8_t { int16, int8 };  // how native meets quantised weights: as good as float, or faster

@@ -35,7 +35,7 @@ struct CacheShape {
   int64_t bytes_per_token() const { return page_bytes / kPagePositions; }
 };
 
-// Bytes that all caches of one model may take together, and how many they do.
+// Bytes that a model and all its caches may take together, and how many they do.
 class MemoryBudget {
  public:
   explicit MemoryBudget(uint64_t limit) : limit_(limit) {}  // 0: none

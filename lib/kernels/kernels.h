@@ -1,5 +1,5 @@
-// The table of kernels of one instruction set. It starts as plain C++ (scalar/) and better ISAs overwrite entries
-// (dispatch.cpp); it hangs on the model, never on a global, so that a test runs two ISAs side by side.
+// The table of kernels of one instruction set, all made from the same source (generic/) or, for tiles, by hand.
+// dispatch.cpp is the one ordered list; a table is handed to whoever computes, so a test runs two ISAs side by side.
 //
 // Promise (house rule 7): the bits of a result depend on the row alone, never on how many rows, which tile, which
 // thread or which neighbours. Float sums run in a fixed order: over 16 lanes (vec.h is 16 wide everywhere), joined by
