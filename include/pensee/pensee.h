@@ -26,6 +26,7 @@
  *   structs   Begin with struct_size; start from the PENSEE_..._INIT macro. The library copies what both sides know.
  *             [P6] A longer struct whose unknown tail is not all zero is PENSEE_UNSUPPORTED, never ignored.
  *   growth    [P7] Within version 1 nothing is removed or renumbered; structs grow at the end, zero means "as before".
+ *   fork      A model's threads do not survive fork(): open it in the process that uses it.
  *   silence   [P8] The library prints nothing, sends nothing, reads no environment variable, installs no handler.
  *   not promised: the same text from two releases or two backends; the size of any struct here. Until 1.0 names may
  *   still change; CHANGELOG.md says which did.

@@ -204,10 +204,11 @@ pensee_status pensee_logprobs(const pensee_model* model, const int32_t* ids, siz
     if (!model) return null_argument("model");
     if (!ids && count > 0) return null_argument("ids");
     if (!logprobs && count > 0) return null_argument("logprobs");
-    std::vector<float> found(count, 0.0f);  // a failing call leaves the caller's alone
+    std::vector<float> room, found(count, 0.0f);  // a failing call leaves the caller's alone
     PENSEE_TRY(model->engine->score(std::span(ids, count), [&](int64_t i, std::span<const float> row) {
       const auto next = static_cast<size_t>(i) + 1;
-      if (next < count) found[next] = row[static_cast<size_t>(ids[next])] - log_sum_exp(row);
+      if (next < count)
+        found[next] = row[static_cast<size_t>(ids[next])] - log_sum_exp(row, model->engine->kernels, room);
     }));
     if (count > 0) std::memcpy(logprobs, found.data(), count * sizeof(float));
     return Status();

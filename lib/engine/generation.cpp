@@ -95,7 +95,7 @@ int32_t Generation::step(std::span<const float> logits, int64_t position, bool e
   Event event;
   event.token_id = token;
   event.position = position;
-  const float log_denominator = log_sum_exp(logits);
+  const float log_denominator = log_sum_exp(logits, engine_.kernels, room_);
   event.logprob = logits[static_cast<size_t>(token)] - log_denominator;
   if (options_.top_logprobs > 0) {
     event.alternatives = top_alternatives(logits, log_denominator, options_.top_logprobs);

@@ -41,6 +41,7 @@ class Generation {
   Sampler sampler_;
   Splitter splitter_;
   Utf8Joiner joiner_;
+  std::vector<float> room_;     // for log_sum_exp
   std::deque<int32_t> forced_;  // tokens that close the thought
   bool closing_ = false;        // the thought was closed by us
   bool closed_by_budget_ = false;

@@ -168,15 +168,19 @@ void Scheduler::step() {
   if (!parts.empty()) run_parts(parts);
 }
 
-// Those that decode come first, one row each; prompts share what is left, beginning with another one each time.
+// Those that decode come first, one row each, but for a quarter that waiting prompts can count on; these share what is
+// left. Each time another one is first.
 std::vector<Scheduler::Part> Scheduler::choose_parts() {
+  const auto one_left = [](const Request& r) { return r.to_feed.size() - r.fed == 1; };
+  const bool prompts_wait =
+      std::any_of(active_.begin(), active_.end(), [&](const auto& r) { return !r->done_ && !one_left(*r); });
   std::vector<Part> parts;
   int64_t rows_left = kBatchRows;
   for (const bool decoding : {true, false}) {
+    const int64_t kept = decoding && prompts_wait ? kBatchRows / 4 : 0;
     for (const auto& active : active_) {
       Request& request = *active;
-      const bool one_left = request.to_feed.size() - request.fed == 1;
-      if (one_left != decoding || rows_left == 0 || request.done_ || request.full()) continue;
+      if (one_left(request) != decoding || rows_left <= kept || request.done_ || request.full()) continue;
       add_part(request, rows_left, parts);
     }
   }

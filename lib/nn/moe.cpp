@@ -8,6 +8,7 @@ namespace pensee {
 namespace {
 
 constexpr float kNever = -std::numeric_limits<float>::infinity();
+constexpr float kTaken = std::numeric_limits<float>::quiet_NaN();  // no choice is NaN before
 
 // Keeps the topk_group best groups, the others' experts can not be chosen (V2 report 2.2.2; V3 report 2.1.2).
 void keep_best_groups(const Router& r, float* choice) {
@@ -98,10 +99,10 @@ void choose_experts(const Router& r, const float* scores, float* choice, int32_t
   for (int32_t i = 0; i < r.num_experts_per_tok; ++i) {
     int32_t best = -1;
     for (int32_t e = 0; e < r.n_routed_experts; ++e) {
-      bool taken = false;
-      for (int32_t j = 0; j < i; ++j) taken = taken || expert_ids[j] == e;
+      const bool taken = choice[e] != choice[e];
       if (!taken && (best < 0 || choice[e] > choice[best])) best = e;
     }
+    choice[best] = kTaken;
     expert_ids[i] = best;
     weights[i] = scores[best];
     sum += scores[best];

@@ -62,13 +62,14 @@ int32_t Sampler::sample(std::span<const float> logits) {
   return candidates_[kept - 1].id;
 }
 
-float log_sum_exp(std::span<const float> logits) {
-  float most = -INFINITY;
-  for (const float x : logits) most = std::max(most, x);
-  if (!std::isfinite(most)) return most;
-  double sum = 0;
-  for (const float x : logits) sum += std::exp(static_cast<double>(x - most));
-  return most + static_cast<float>(std::log(sum));
+// The largest probability is exp(0) / sum: so the vectorised softmax gives the sum as well.
+float log_sum_exp(std::span<const float> logits, const Kernels& kernels, std::vector<float>& room) {
+  const auto n = static_cast<int64_t>(logits.size());
+  const auto best = static_cast<size_t>(kernels.argmax(logits.data(), n));
+  if (!std::isfinite(logits[best])) return logits[best];
+  room.resize(logits.size());
+  kernels.softmax(logits.data(), room.data(), n);
+  return logits[best] - std::log(room[best]);
 }
 
 std::vector<Alternative> top_alternatives(std::span<const float> logits, float log_denominator, int32_t count) {

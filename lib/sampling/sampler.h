@@ -54,8 +54,8 @@ class Sampler {
   std::vector<Candidate> candidates_;
 };
 
-// Natural logarithm of the softmax's denominator: log-probability = logit - this.
-float log_sum_exp(std::span<const float> logits);
+// Natural logarithm of the softmax's denominator: log-probability = logit - this. `room` is reused between calls.
+float log_sum_exp(std::span<const float> logits, const Kernels& kernels, std::vector<float>& room);
 // The `count` most probable tokens, best first, ties to the lower id.
 std::vector<Alternative> top_alternatives(std::span<const float> logits, float log_denominator, int32_t count);
 

@@ -15,6 +15,8 @@ using namespace pensee;
 
 namespace {
 
+std::vector<float> room;
+
 const Kernels& kernels() { return **kernels_for(""); }
 
 std::vector<float> random_logits(std::mt19937& random, size_t count, double spread) {
@@ -182,7 +184,7 @@ TEST_CASE("sampler: logits that are no numbers still give a token, a number wher
       REQUIRE(token < static_cast<int32_t>(logits.size()));
       const bool any_number = std::any_of(logits.begin(), logits.end(), [](float x) { return x == x; });
       if (any_number) CHECK(logits[static_cast<size_t>(token)] == logits[static_cast<size_t>(token)]);
-      const float total = log_sum_exp(logits);
+      const float total = log_sum_exp(logits, kernels(), room);
       const auto best = top_alternatives(logits, total, 5);
       REQUIRE(best.size() == std::min<size_t>(5, logits.size()));
       for (const Alternative& a : best) {
@@ -201,16 +203,16 @@ TEST_CASE("log_sum_exp: equals double precision, also for logits far from zero")
     const double most = *std::max_element(logits.begin(), logits.end());
     double sum = 0;
     for (const float x : logits) sum += std::exp(static_cast<double>(x) - most);
-    CHECK(log_sum_exp(logits) == doctest::Approx(most + std::log(sum)).epsilon(1e-6));
+    CHECK(log_sum_exp(logits, kernels(), room) == doctest::Approx(most + std::log(sum)).epsilon(1e-6));
   }
-  CHECK(log_sum_exp(std::vector<float>{0.0f, 0.0f}) == doctest::Approx(std::log(2.0)));
+  CHECK(log_sum_exp(std::vector<float>{0.0f, 0.0f}, kernels(), room) == doctest::Approx(std::log(2.0)));
 }
 
 TEST_CASE("top_alternatives: the most probable, best first, ties to the lower id, as log-probabilities") {
   std::mt19937 random(7);
   auto logits = random_logits(random, 300, 2);
   for (size_t i = 0; i < logits.size(); i += 3) logits[i] = logits[0];  // ties
-  const float total = log_sum_exp(logits);
+  const float total = log_sum_exp(logits, kernels(), room);
   std::vector<int32_t> order(logits.size());
   std::iota(order.begin(), order.end(), 0);
   std::stable_sort(order.begin(), order.end(), [&](int32_t a, int32_t b) {
