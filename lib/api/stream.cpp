@@ -106,6 +106,7 @@ Status open_stream(pensee_session& session, const pensee_prompt* prompt, const p
   if (!claim.held()) return Status(Code::busy, "the session already streams: wait for its END event or cancel it");
   auto stream = std::make_unique<pensee_stream>();
   stream->engine = session.engine;
+  stream->alternatives.reserve(static_cast<size_t>(generate.top_logprobs));  // no event is lost for want of memory
   stream->request = std::make_shared<Request>(engine, session.state, std::move(ids), std::move(generate));
   {
     std::lock_guard lock(session.mutex);

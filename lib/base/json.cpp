@@ -389,6 +389,16 @@ const Value* Value::find(std::string_view name) const {
   return found == members->rend() ? nullptr : &found->second;
 }
 
+// Copied outside, then moved: where copying throws, gcc 12 has a std::variant destroy what it never made.
+Value::Value(const Value& other) {
+  std::visit(
+      [this](const auto& held) {
+        auto copy = held;
+        data_ = std::move(copy);
+      },
+      other.data_);
+}
+
 void Value::set(std::string name, Value value) {
   if (!object()) data_ = Object();
   Object& members = *object();

@@ -22,6 +22,10 @@ using Object = std::vector<Member>;
 class Value {
  public:
   Value() = default;  // null
+  Value(const Value& other);
+  Value(Value&& other) noexcept = default;
+  Value& operator=(const Value& other) { return *this = Value(other); }
+  Value& operator=(Value&& other) noexcept = default;
   Value(std::nullptr_t) {}
   Value(bool v) : data_(v) {}
   Value(int v) : data_(static_cast<int64_t>(v)) {}

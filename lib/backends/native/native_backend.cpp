@@ -39,30 +39,36 @@ class Packer {
     const int64_t blocks = weight_.row_blocks();
     const int64_t together = std::clamp<int64_t>(kReadBytes / (row_size * kTileRows), 1, blocks);
     const int64_t pieces = (blocks + together - 1) / together;
-    pool.run(source_.matrices * pieces,
-             [&](int64_t task, int) { pack_piece(task / pieces, task % pieces * together, together, row_size); });
-    return error_;
+    pool.run(source_.matrices * pieces, [&](int64_t task, int) {
+      try {  // a pool's task may not throw, and messages of errors want memory
+        keep(pack_piece(task / pieces, task % pieces * together, together, row_size));
+      } catch (const std::bad_alloc&) {
+        keep(Status(Code::out_of_memory, "out of memory"));
+      }
+    });
+    return std::move(error_);
   }
 
  private:
-  void pack_piece(int64_t matrix, int64_t first, int64_t together, int64_t row_size) {
+  Status pack_piece(int64_t matrix, int64_t first, int64_t together, int64_t row_size) {
     const int64_t first_row = first * kTileRows;
     const int64_t count = std::min(together * kTileRows, source_.rows - first_row);
     const size_t bytes = static_cast<size_t>(count * row_size);
     std::unique_ptr<std::byte[]> rows(new (std::nothrow) std::byte[bytes]);
-    if (!rows) return keep(Status::format(Code::out_of_memory, "{}: no memory to read {} bytes", source_.name, bytes));
-    const Status status = source_.read(matrix * source_.rows + first_row, count, {rows.get(), bytes});
-    if (!status.ok()) return keep(status);
+    if (!rows) return Status::format(Code::out_of_memory, "{}: no memory to read {} bytes", source_.name, bytes);
+    PENSEE_TRY(source_.read(matrix * source_.rows + first_row, count, {rows.get(), bytes}));
     for (int64_t r = 0; r < count; r += kTileRows) {
       const int64_t block = matrix * weight_.row_blocks() + (first_row + r) / kTileRows;
       native::pack_row_block(source_.type, rows.get() + r * row_size,
                              static_cast<int>(std::min<int64_t>(kTileRows, count - r)), source_.cols,
                              weight_.memory.data() + block * weight_.block_bytes);
     }
+    return Status();
   }
-  void keep(const Status& status) {
+  void keep(Status status) {
+    if (status.ok()) return;
     const std::lock_guard lock(mutex_);
-    if (error_.ok()) error_ = status;
+    if (error_.ok()) error_ = std::move(status);
   }
 
   const WeightSource& source_;
