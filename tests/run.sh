@@ -46,11 +46,11 @@ stage_cross() {
     ctest --test-dir build/ci-cross --output-on-failure -R '^(kernels|backends_native|models|quants)$'
 }
 
-# The release binaries on an x86-64 CPU without AVX: the library must choose kernels that it can run.
+# The release binaries on an x86-64 CPU without AVX: the library must choose kernels that it can run. Fused multiply-adds
+# are made in software there, so one model has to do.
 stage_oldcpu() {
-  for test in kernels/kernels_test models/models_test; do
-    qemu-x86_64-static -cpu Nehalem "build/ci-release/tests/$test" || return 1
-  done
+  qemu-x86_64-static -cpu Nehalem build/ci-release/tests/kernels/kernels_test &&
+    qemu-x86_64-static -cpu Nehalem build/ci-release/tests/models/models_test -tc='decoder: a 16-bit cache*'
 }
 
 # The wheel, in an environment of its own, and the command inside it.
