@@ -35,7 +35,8 @@ stage_asan() {
   configure asan -DCMAKE_BUILD_TYPE=RelWithDebInfo "-DCMAKE_CXX_FLAGS_RELWITHDEBINFO=-O1 -g1" \
     -DPENSEE_SANITIZE=address,undefined -DPENSEE_CLI=OFF \
     -DPENSEE_ONEDNN=OFF -DPENSEE_BLAS=OFF && cmake --build build/ci-asan -j "$jobs" &&
-    ctest --test-dir build/ci-asan --output-on-failure -E '^(tidy|tidy_itself|install|abi_header|abi_exports|faults|kernels_symbols)'
+    ctest --test-dir build/ci-asan --output-on-failure \
+      -E '^(tidy|tidy_itself|install|abi_header|abi_exports|faults|kernels_symbols)'
 }
 
 # NEON: cross-compiled, run under qemu.
