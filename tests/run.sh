@@ -47,8 +47,8 @@ stage_cross() {
     ctest --test-dir build/ci-cross --output-on-failure -R '^(kernels|backends_native|models|quants)$'
 }
 
-# The release binaries on an x86-64 CPU without AVX: the library must choose kernels that it can run. Fused multiply-adds
-# are made in software there, so one model has to do.
+# The release binaries on an x86-64 CPU without AVX: the library must choose kernels that it can run. Fused
+# multiply-adds are made in software there, so one model has to do.
 stage_oldcpu() {
   qemu-x86_64-static -cpu Nehalem build/ci-release/tests/kernels/kernels_test &&
     qemu-x86_64-static -cpu Nehalem build/ci-release/tests/models/models_test -tc='decoder: a 16-bit cache*'
