@@ -188,19 +188,18 @@ std::vector<Scheduler::Part> Scheduler::choose_parts() {
   return parts;
 }
 
-bool Scheduler::add_part(Request& request, int64_t& rows_left, std::vector<Part>& parts) {
+void Scheduler::add_part(Request& request, int64_t& rows_left, std::vector<Part>& parts) {
   CacheSequence& cache = request.session->cache;
   const size_t left = request.to_feed.size() - request.fed;
   const auto rows = static_cast<int32_t>(std::min<int64_t>(rows_left, static_cast<int64_t>(left)));
   const Status reserved = cache.reserve(cache.length() + rows);
   if (!reserved.ok()) {
     finish(request, Finish::error, reserved);
-    return false;
+    return;
   }
   if (request.in_prompt && request.fed == 0) request.prefill_begin = Clock::now();
   parts.push_back({&request, rows, static_cast<size_t>(rows) == left});
   rows_left -= rows;
-  return true;
 }
 
 Status Scheduler::reserve_scratch(int64_t rows, int64_t logits_rows, int64_t context) {

@@ -99,7 +99,7 @@ class Scheduler {
   void loop();
   void step();
   std::vector<Part> choose_parts();
-  bool add_part(Request& request, int64_t& rows_left, std::vector<Part>& parts);
+  void add_part(Request& request, int64_t& rows_left, std::vector<Part>& parts);
   void run_parts(const std::vector<Part>& parts);
   void advance(const Part& part, std::span<const float> logits);
   void finish(Request& request, Finish reason, Status status) noexcept;
