@@ -16,6 +16,7 @@
 #include <pensee/pensee.h>
 
 #include <cstddef>
+#include <functional>
 #include <iterator>
 #include <memory>
 #include <stdexcept>
@@ -25,6 +26,8 @@
 #include <vector>
 
 namespace pensee {
+// Apart from the names of the library's inside, which a program that links the archive has in it as well.
+inline namespace hpp {
 
 class Error : public std::runtime_error {
  public:
@@ -71,6 +74,19 @@ struct Options : pensee_options {
   std::vector<std::string> stop_texts;  // used where `stop` is null
 };
 
+// Options::sampling and answer_sampling point to one of these.
+struct Sampling : pensee_sampling {
+  Sampling() : pensee_sampling(PENSEE_SAMPLING_INIT) {}
+};
+
+struct ScoreOptions : pensee_score_options {
+  ScoreOptions() : pensee_score_options(PENSEE_SCORE_OPTIONS_INIT) {}
+};
+
+struct VoteOptions : pensee_vote_options {
+  VoteOptions() : pensee_vote_options(PENSEE_VOTE_OPTIONS_INIT) {}
+};
+
 struct ModelInfo : pensee_model_info {
   ModelInfo() : pensee_model_info(PENSEE_MODEL_INFO_INIT) {}
 };
@@ -114,13 +130,45 @@ struct Event {
   std::vector<Alternative> alternatives;
   std::string tool_call_id, tool_name, tool_arguments_json;
   pensee_usage usage{};  // of the END event
+  int32_t sample = 0;
+  bool forced = false;
+  std::vector<int32_t> expert_ids;  // with trace_experts
+  std::vector<float> expert_weights;
+};
+
+struct ToolCall {
+  std::string id, name, arguments_json;
+};
+
+// As pensee_routing.
+struct Routing {
+  int64_t positions = 0, num_moe_layers = 0, num_experts_per_tok = 0;
+  std::vector<int32_t> expert_ids;
+  std::vector<float> expert_weights;
 };
 
 struct Reply {
   std::string thought, answer;
   int32_t finish_reason = PENSEE_FINISH_NONE;
   std::vector<int32_t> token_ids;
+  std::vector<float> logprobs;
+  std::vector<ToolCall> tool_calls;
+  std::string message_json;   // to be appended to the conversation
+  Routing routing;            // with trace_experts
+  std::vector<Reply> others;  // of n samples those after this one
   pensee_usage usage{};
+};
+
+struct VoteAnswer {
+  std::string answer;
+  int32_t votes;
+  float weight;
+  int32_t reply;  // index into replies
+};
+
+struct Vote {
+  std::vector<VoteAnswer> answers;  // winner first
+  std::vector<Reply> replies;
 };
 
 namespace detail {
@@ -164,11 +212,30 @@ inline Event to_event(const pensee_event& from) {
   event.tool_name = text_or_empty(from.tool_name);
   event.tool_arguments_json = text_or_empty(from.tool_arguments_json);
   if (from.usage) event.usage = *from.usage;
+  event.sample = from.sample;
+  event.forced = from.forced != 0;
+  if (from.expert_ids) event.expert_ids.assign(from.expert_ids, from.expert_ids + from.num_experts);
+  if (from.expert_weights) event.expert_weights.assign(from.expert_weights, from.expert_weights + from.num_experts);
   return event;
 }
 
-inline Reply to_reply(pensee_reply* raw) {
-  const Owner<pensee_reply, pensee_reply_free> owner(raw);
+inline Routing to_routing(const pensee_reply* raw) {
+  pensee_routing from = PENSEE_ROUTING_INIT;
+  pensee_error error = PENSEE_ERROR_INIT;
+  Routing routing;
+  const pensee_status status = pensee_reply_routing(raw, &from, &error);
+  if (status == PENSEE_UNSUPPORTED) return routing;  // not traced
+  check(status, error);
+  const auto count = static_cast<size_t>(from.positions * from.num_moe_layers * from.num_experts_per_tok);
+  routing.positions = from.positions;
+  routing.num_moe_layers = from.num_moe_layers;
+  routing.num_experts_per_tok = from.num_experts_per_tok;
+  routing.expert_ids.assign(from.expert_ids, from.expert_ids + count);
+  routing.expert_weights.assign(from.expert_weights, from.expert_weights + count);
+  return routing;
+}
+
+inline Reply to_reply(const pensee_reply* raw) {
   Reply reply;
   reply.thought = pensee_reply_thought(raw);
   reply.answer = pensee_reply_answer(raw);
@@ -176,8 +243,37 @@ inline Reply to_reply(pensee_reply* raw) {
   size_t count = 0;
   const int32_t* ids = pensee_reply_token_ids(raw, &count);
   reply.token_ids.assign(ids, ids + count);
+  const float* logprobs = pensee_reply_logprobs(raw, &count);
+  reply.logprobs.assign(logprobs, logprobs + count);
+  for (size_t i = 0; i < pensee_reply_num_tool_calls(raw); i++) {
+    const pensee_tool_call* call = pensee_reply_tool_call(raw, i);
+    reply.tool_calls.push_back({call->id, call->name, call->arguments_json});
+  }
+  reply.message_json = pensee_reply_message_json(raw);
+  reply.routing = to_routing(raw);
+  for (size_t i = 1; i < pensee_reply_num_samples(raw); i++) {
+    reply.others.push_back(to_reply(pensee_reply_sample(raw, i)));
+  }
   reply.usage = *pensee_reply_usage(raw);
   return reply;
+}
+
+inline Reply take_reply(pensee_reply* raw) {
+  const Owner<pensee_reply, pensee_reply_free> owner(raw);
+  return to_reply(raw);
+}
+
+inline Vote take_vote(pensee_vote* raw) {
+  const Owner<pensee_vote, pensee_vote_free> owner(raw);
+  Vote vote;
+  for (size_t i = 0; i < pensee_vote_num_answers(raw); i++) {
+    const pensee_vote_answer* answer = pensee_vote_get_answer(raw, i);
+    vote.answers.push_back({answer->answer, answer->votes, answer->weight, answer->reply});
+  }
+  for (size_t i = 0; i < pensee_vote_num_replies(raw); i++) {
+    vote.replies.push_back(to_reply(pensee_vote_get_reply(raw, i)));
+  }
+  return vote;
 }
 
 }  // namespace detail
@@ -186,6 +282,10 @@ class Model {
  public:
   explicit Model(const std::string& path, const ModelOptions& options = {}) {
     open([&](pensee_model** out, pensee_error* e) { return pensee_model_open(path.c_str(), &options, out, e); });
+  }
+  // The default model, which is installed beside the library.
+  explicit Model(const ModelOptions& options = {}) {
+    open([&](pensee_model** out, pensee_error* e) { return pensee_model_open(nullptr, &options, out, e); });
   }
   // A GGUF in memory, read during the call only.
   Model(const void* data, size_t size, const ModelOptions& options = {}) {
@@ -215,8 +315,8 @@ class Model {
     const detail::Request request(prompt, options);
     return detail::sized<std::string>([&](char* text, size_t capacity, size_t* length) {
       pensee_error error = PENSEE_ERROR_INIT;
-      detail::check(
-          pensee_render_prompt(get(), &request.prompt, &request.options, text, capacity, length, &error), error);
+      detail::check(pensee_render_prompt(get(), &request.prompt, &request.options, text, capacity, length, &error),
+                    error);
     });
   }
   // [ids, vocab_size], row-major.
@@ -232,7 +332,54 @@ class Model {
     detail::check(pensee_logprobs(get(), ids.data(), ids.size(), out.data(), &error), error);
     return out;
   }
+  // As logprobs, with the routing replayed and recorded.
+  std::vector<float> score(const std::vector<int32_t>& ids, const ScoreOptions& options) const {
+    std::vector<float> out(ids.size());
+    pensee_error error = PENSEE_ERROR_INIT;
+    detail::check(pensee_score(get(), ids.data(), ids.size(), &options, out.data(), &error), error);
+    return out;
+  }
+  // For an application that shares the device; any thread.
+  void pause() const noexcept { pensee_model_pause(get()); }
+  void resume() const noexcept { pensee_model_resume(get()); }
+  // level: PENSEE_TRIM_*. Returns the bytes given back.
+  uint64_t trim(int32_t level = PENSEE_TRIM_CACHES) const {
+    uint64_t freed = 0;
+    pensee_error error = PENSEE_ERROR_INIT;
+    detail::check(pensee_model_trim(get(), level, &freed, &error), error);
+    return freed;
+  }
+  void set_threads(int32_t threads) const {
+    pensee_error error = PENSEE_ERROR_INIT;
+    detail::check(pensee_model_set_threads(get(), threads, &error), error);
+  }
+  pensee_memory memory() const {
+    pensee_memory memory = PENSEE_MEMORY_INIT;
+    pensee_error error = PENSEE_ERROR_INIT;
+    detail::check(pensee_model_get_memory(get(), &memory, &error), error);
+    return memory;
+  }
+  void set_weights(const std::vector<pensee_tensor>& tensors) {
+    pensee_error error = PENSEE_ERROR_INIT;
+    detail::check(pensee_model_set_weights(handle_.get(), tensors.data(), tensors.size(), &error), error);
+  }
+  // progress, with 0..1 on this thread: false cancels.
+  void save_packed(const std::string& path, const std::function<bool(float)>& progress = nullptr) const {
+    const auto tell = [](void* user, float fraction) {
+      return (*static_cast<const std::function<bool(float)>*>(user))(fraction) ? 0 : 1;
+    };
+    std::function<bool(float)> callback = progress;
+    pensee_error error = PENSEE_ERROR_INIT;
+    detail::check(pensee_model_save_packed(get(), path.c_str(), progress ? +tell : nullptr, &callback, &error), error);
+  }
+  Reply parse_reply(std::string_view text, uint32_t flags = 0) const {
+    pensee_reply* reply = nullptr;
+    pensee_error error = PENSEE_ERROR_INIT;
+    detail::check(pensee_parse_reply(get(), text.data(), text.size(), flags, &reply, &error), error);
+    return detail::take_reply(reply);
+  }
   Reply ask(const Prompt& prompt, const Options& options = {}) const;
+  Vote vote(const Prompt& prompt, const Options& options = {}, const VoteOptions& vote_options = {}) const;
 
   const pensee_model* get() const noexcept { return handle_.get(); }
 
@@ -247,25 +394,26 @@ class Model {
   detail::Owner<pensee_model, pensee_model_free> handle_;
 };
 
-// A single-pass range of events; the last one is END.
+// A single-pass range of events; the last one is END, with n samples an END of each.
 class Stream {
  public:
-  explicit Stream(pensee_stream* stream) : handle_(stream) {}
+  explicit Stream(pensee_stream* stream, int32_t samples = 1) : handle_(stream), ends_left_(samples) {}
 
-  // Waits at most timeout_ms (-1: without end). False: no event in time, or END was delivered before (see ended()).
+  // Waits at most timeout_ms (-1: without end). False: no event in time, or all was delivered before (see ended()).
   bool next(Event& event, int64_t timeout_ms = -1) {
     pensee_event raw = PENSEE_EVENT_INIT;
     pensee_error error = PENSEE_ERROR_INIT;
     const pensee_status status = pensee_stream_next(handle_.get(), timeout_ms, &raw, &error);
     if (status == PENSEE_TIMEOUT) return false;
-    ended_ = status != PENSEE_OK || raw.kind == PENSEE_EVENT_END;
+    if (status != PENSEE_OK) ends_left_ = 0;
     if (status == PENSEE_NO_MORE_EVENTS) return false;
     detail::check(status, error);
+    if (raw.kind == PENSEE_EVENT_END) ends_left_--;
     event = detail::to_event(raw);
     return true;
   }
-  bool ended() const noexcept { return ended_; }
-  void cancel() noexcept { pensee_stream_cancel(handle_.get()); }          // any thread
+  bool ended() const noexcept { return ends_left_ <= 0; }
+  void cancel() noexcept { pensee_stream_cancel(handle_.get()); }            // any thread
   void end_thought() noexcept { pensee_stream_end_thought(handle_.get()); }  // any thread
 
   class Iterator {
@@ -296,7 +444,7 @@ class Stream {
 
  private:
   detail::Owner<pensee_stream, pensee_stream_free> handle_;
-  bool ended_ = false;
+  int32_t ends_left_;
 };
 
 class Session {
@@ -312,19 +460,73 @@ class Session {
     pensee_stream* stream = nullptr;
     pensee_error error = PENSEE_ERROR_INIT;
     detail::check(pensee_stream_open(handle_.get(), &request.prompt, &request.options, &stream, &error), error);
-    return Stream(stream);
+    return Stream(stream, options.n > 1 ? options.n : 1);
   }
   Reply ask(const Prompt& prompt, const Options& options = {}) {
     const detail::Request request(prompt, options);
     pensee_reply* reply = nullptr;
     pensee_error error = PENSEE_ERROR_INIT;
     detail::check(pensee_session_ask(handle_.get(), &request.prompt, &request.options, &reply, &error), error);
-    return detail::to_reply(reply);
+    return detail::take_reply(reply);
   }
-  void cancel() noexcept { pensee_session_cancel(handle_.get()); }  // any thread
+  Vote vote(const Prompt& prompt, const Options& options = {}, const VoteOptions& vote_options = {}) {
+    const detail::Request request(prompt, options);
+    pensee_vote* vote = nullptr;
+    pensee_error error = PENSEE_ERROR_INIT;
+    detail::check(pensee_session_vote(handle_.get(), &request.prompt, &request.options, &vote_options, &vote, &error),
+                  error);
+    return detail::take_vote(vote);
+  }
+
+  Session fork() {
+    return make([&](pensee_session** out, pensee_error* e) { return pensee_session_fork(handle_.get(), out, e); });
+  }
+  void rewind(size_t tokens) {
+    pensee_error error = PENSEE_ERROR_INIT;
+    detail::check(pensee_session_rewind(handle_.get(), tokens, &error), error);
+  }
+  std::vector<int32_t> tokens() {
+    return detail::sized<std::vector<int32_t>>([&](int32_t* ids, size_t capacity, size_t* count) {
+      pensee_error error = PENSEE_ERROR_INIT;
+      detail::check(pensee_session_tokens(handle_.get(), ids, capacity, count, &error), error);
+    });
+  }
+  void save(const std::string& path) {
+    pensee_error error = PENSEE_ERROR_INIT;
+    detail::check(pensee_session_save(handle_.get(), path.c_str(), &error), error);
+  }
+  std::string save_memory() {
+    return detail::sized<std::string>([&](char* data, size_t capacity, size_t* size) {
+      pensee_error error = PENSEE_ERROR_INIT;
+      detail::check(pensee_session_save_memory(handle_.get(), data, capacity, size, &error), error);
+    });
+  }
+  static Session restore(const Model& model, const std::string& path) {
+    return make([&](pensee_session** out, pensee_error* e) {
+      return pensee_session_restore(model.get(), path.c_str(), out, e);
+    });
+  }
+  static Session restore_memory(const Model& model, std::string_view data) {
+    return make([&](pensee_session** out, pensee_error* e) {
+      return pensee_session_restore_memory(model.get(), data.data(), data.size(), out, e);
+    });
+  }
+
+  void cancel() noexcept { pensee_session_cancel(handle_.get()); }            // any thread
+  void end_thought() noexcept { pensee_session_end_thought(handle_.get()); }  // any thread
   pensee_session* get() const noexcept { return handle_.get(); }
 
  private:
+  Session() = default;
+  template <class Call>
+  static Session make(Call call) {
+    Session made;
+    pensee_session* session = nullptr;
+    pensee_error error = PENSEE_ERROR_INIT;
+    detail::check(call(&session, &error), error);
+    made.handle_.reset(session);
+    return made;
+  }
   detail::Owner<pensee_session, pensee_session_free> handle_;
 };
 
@@ -332,7 +534,12 @@ inline Reply Model::ask(const Prompt& prompt, const Options& options) const {
   return Session(*this).ask(prompt, options);
 }
 
+inline Vote Model::vote(const Prompt& prompt, const Options& options, const VoteOptions& vote_options) const {
+  return Session(*this).vote(prompt, options, vote_options);
+}
+
 inline std::string version() { return pensee_version_text(); }
 
+}  // namespace hpp
 }  // namespace pensee
 #endif

@@ -14,6 +14,7 @@
 #include "base/status.h"
 #include "engine/engine.h"
 #include "engine/scheduler.h"
+#include "engine/stream.h"
 #include "pensee/pensee.h"
 
 struct pensee_model {
@@ -24,15 +25,28 @@ struct pensee_session {
   std::shared_ptr<pensee::Engine> engine;
   std::shared_ptr<pensee::SessionState> state;
   std::mutex mutex;  // guards current: cancel comes from any thread
-  std::weak_ptr<pensee::Request> current;
+  std::vector<std::weak_ptr<pensee::Request>> current;
 };
 
 struct pensee_stream {
   std::shared_ptr<pensee::Engine> engine;
-  std::shared_ptr<pensee::Request> request;
-  pensee::Event event;  // what the caller's last pensee_event points into
+  std::unique_ptr<pensee::Stream> stream;  // before what it computes with
+  size_t ended = 0;                        // samples whose END was taken
+  pensee::Event event;                     // what the caller's last pensee_event points into
   pensee_usage usage = {};
   std::vector<pensee_alternative> alternatives;
+};
+
+struct pensee_reply {
+  explicit pensee_reply(pensee::Reply collected);
+  pensee::Reply reply;
+  pensee_usage usage = {};
+  std::vector<pensee_tool_call> calls;
+  std::string message_json;
+  size_t routing_numbers = 0;  // of a position
+  int64_t num_moe_layers = 0;
+  int64_t num_experts_per_tok = 0;
+  std::vector<std::unique_ptr<pensee_reply>> others;  // samples 1..
 };
 
 namespace pensee::api {
@@ -94,12 +108,24 @@ void write_struct(const T& from, T* to) {
 Status read_prompt(const pensee_prompt* from, Prompt& to);
 Status read_options(const pensee_options* from, GenerateOptions& to);
 
+// A question that can be asked of the engine.
+struct Asked {
+  std::vector<int32_t> ids;
+  GenerateOptions options;
+};
+Status read_question(const Engine& engine, const pensee_prompt* prompt, const pensee_options* options, Asked& to);
+
 // The pull interface in our own terms, which push and the one-call functions use as well.
 Status open_stream(pensee_session& session, const pensee_prompt* prompt, const pensee_options* options,
                    std::unique_ptr<pensee_stream>& out);
-// *got false: END was taken before.
+// *got false: every END was taken before.
 Status next_event(pensee_stream& stream, int64_t timeout_ms, bool* got);
+inline bool all_ended(const pensee_stream& stream) { return stream.ended == stream.stream->requests().size(); }
 void fill_event(pensee_stream& stream, pensee_event& out);
-void cancel(Engine& engine, Request& request);
+void fill_usage(const Usage& from, pensee_usage& to);
+// What a session's cancel and end_thought reach while the call lasts.
+void set_current(pensee_session& session, const Stream& stream);
+std::unique_ptr<pensee_session> make_session(std::shared_ptr<Engine> engine);
+std::unique_ptr<pensee_reply> make_reply(const Engine& engine, Reply reply);
 
 }  // namespace pensee::api

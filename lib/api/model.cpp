@@ -1,9 +1,7 @@
-// Models at the border: opening, information, tokens, scoring.
-#include <cmath>
-
+// Models at the border: opening, information, weights, tokens, prompts.
 #include "api/api.h"
 #include "base/file.h"
-#include "sampling/sampler.h"
+#include "base/folders.h"
 
 namespace pensee::api {
 namespace {
@@ -13,27 +11,53 @@ Status one_of(int32_t value, int32_t most, const char* name) {
   return Status::format(Code::bad_argument, "{} is {}, which is none of its values", name, value);
 }
 
+Status check_threads(int32_t threads) {
+  if (threads >= 0 && threads <= 1024) return Status();
+  return Status::format(Code::bad_argument, "threads is {}; 1 to 1024, or 0 for all", threads);
+}
+
 Status read_model_options(const pensee_model_options* from, pensee_model_options& raw, EngineOptions& to) {
   PENSEE_TRY(read_struct(from, "pensee_model_options", raw));
   PENSEE_TRY(one_of(raw.backend, PENSEE_BACKEND_BLAS, "backend"));
   PENSEE_TRY(one_of(raw.activations, PENSEE_ACTIVATIONS_INT8, "activations"));
-  PENSEE_TRY(one_of(raw.cache_type, PENSEE_CACHE_BF16, "cache_type"));
-  if (raw.threads < 0 || raw.threads > 1024) {
-    return Status::format(Code::bad_argument, "threads is {}; 1 to 1024, or 0 for all", raw.threads);
+  PENSEE_TRY(one_of(raw.cache_type, PENSEE_CACHE_INT4, "cache_type"));
+  PENSEE_TRY(one_of(raw.value_cache_type, PENSEE_CACHE_INT4, "value_cache_type"));
+  PENSEE_TRY(one_of(raw.mtp + 1, 1, "mtp"));
+  if (raw.prefix_cache_bytes < -1) {
+    return Status::format(Code::bad_argument, "prefix_cache_bytes is {}; 0 or more, or -1", raw.prefix_cache_bytes);
   }
+  if (raw.max_concurrent < 0 || raw.max_concurrent > 4096 || raw.max_waiting < 0) {
+    return Status::format(Code::bad_argument, "max_concurrent is {} (0 to 4096), max_waiting {} (0 or more)",
+                          raw.max_concurrent, raw.max_waiting);
+  }
+  PENSEE_TRY(check_threads(raw.threads));
+  PENSEE_TRY(one_of(raw.thread_priority, PENSEE_THREAD_PRIORITY_BACKGROUND, "thread_priority"));
+  PENSEE_TRY(one_of(raw.packed_file, PENSEE_PACKED_VERIFY, "packed_file"));
   if (raw.context_max < 0) return Status::format(Code::bad_argument, "context_max is {}", raw.context_max);
   constexpr const char* backends[] = {"native", "native", "onednn", "blas"};
-  constexpr CacheType caches[] = {CacheType::f32, CacheType::f32, CacheType::f16, CacheType::bf16};
+  constexpr CacheType caches[] = {CacheType::f32,  CacheType::f32,  CacheType::f16,
+                                  CacheType::bf16, CacheType::int8, CacheType::int4};
   to.threads = raw.threads;
+  to.thread_priority = static_cast<ThreadPriority>(raw.thread_priority);
   to.backend = backends[raw.backend];
   to.activations = raw.activations == PENSEE_ACTIVATIONS_INT8 ? Activations::int8 : Activations::int16;
   to.cache_type = caches[raw.cache_type];
+  if (raw.value_cache_type != PENSEE_CACHE_AUTO) to.value_cache_type = caches[raw.value_cache_type];
+  to.mtp = raw.mtp == 0;
+  if (raw.prefix_cache_bytes != 0) {
+    to.prefix_cache_bytes = raw.prefix_cache_bytes < 0 ? 0 : static_cast<uint64_t>(raw.prefix_cache_bytes);
+  }
+  if (raw.max_concurrent > 0) to.max_concurrent = raw.max_concurrent;
+  if (raw.max_waiting > 0) to.max_waiting = raw.max_waiting;
+  to.keep_file = raw.keep_file != 0;
+  to.packed_use = static_cast<PackedUse>(raw.packed_file);
   to.context_max = raw.context_max;
   to.memory_budget = raw.memory_budget;
   to.skip_weights = raw.skip_weights != 0;
   to.isa = raw.isa ? raw.isa : "";
   to.log.callback = raw.log;
   to.log.user = raw.log_user;
+  to.low_memory = {raw.low_memory, raw.low_memory_user};
   if (raw.progress) {
     to.progress = [](void* user, float fraction) {
       const auto& o = *static_cast<const pensee_model_options*>(user);
@@ -65,7 +89,20 @@ uint64_t memory_bytes(const Engine& engine) {
       static_cast<uint64_t>((context + kPagePositions - 1) / kPagePositions * m.cache_shape.page_bytes);
   const uint64_t weights = m.loaded() ? m.facts.weight_bytes : m.facts.stored_bytes;
   if (!m.loaded()) return weights + cache;
-  return weights + cache + decode_scratch_bytes(m, kBatchRows, 1, context, engine.pool->threads());
+  return weights + cache + decode_scratch_bytes(m, kBatchRows, 1, context, engine.threads);
+}
+
+// The caller gives no size: it follows from the shape.
+Result<size_t> bytes_of(const pensee_tensor& tensor, std::span<const int64_t> shape) {
+  uint64_t numbers = 1;
+  for (const int64_t length : shape) {
+    constexpr uint64_t most = uint64_t{1} << 40;
+    if (length < 1 || static_cast<uint64_t>(length) > most / numbers) {
+      return Status::format(Code::bad_argument, "tensor '{}': its shape has a side of {}", tensor.name, length);
+    }
+    numbers *= static_cast<uint64_t>(length);
+  }
+  return static_cast<size_t>(numbers * (tensor.dtype == PENSEE_DTYPE_F32 ? 4 : 2));
 }
 
 void fill_info(const Engine& engine, pensee_model_info& info) {
@@ -91,11 +128,25 @@ void fill_info(const Engine& engine, pensee_model_info& info) {
   info.active_weight_bytes = facts.active_weight_bytes;
   info.memory_bytes = memory_bytes(engine);
   info.load_seconds = engine.load_seconds;
-  info.threads = engine.pool->threads();
+  info.threads = engine.threads;
   info.has_chat_template = c.chat_template != nullptr;
-  info.thinks = c.thinks;
+  info.thinks = c.dialect.thinks();
+  info.num_mtp_layers = c.model->mtp.has_value();
+  info.num_moe_layers = config.moe_layers();
+  info.tool_format = c.dialect.calls.empty() ? "" : c.dialect.calls.front()->name;
   info.bos_token_id = c.tokenizer ? c.tokenizer->bos() : -1;
   info.eos_token_id = c.eos_ids.empty() ? -1 : *c.eos_ids.begin();
+}
+
+Result<std::string> default_model() {
+  constexpr const char* name = "pensee-mini.gguf";
+  for (const std::string& path : data_paths(name)) {
+    if (file_exists(path)) return path;
+  }
+  return Status::unsupported(
+      "path is NULL and no default model was installed: {} lies neither beside the library nor in share/pensee; name a "
+      "file or folder",
+      name);
 }
 
 }  // namespace
@@ -109,8 +160,9 @@ extern "C" {
 pensee_status pensee_model_open(const char* path, const pensee_model_options* options, pensee_model** model,
                                 pensee_error* error) {
   return open_model(options, model, error, [&](const EngineOptions& o) -> Result<std::shared_ptr<Engine>> {
-    if (!path) return Status::unsupported("path is NULL and this build holds no default model: name a file or folder");
-    return open_engine(std::string(path), o);
+    if (path) return open_engine(std::string(path), o);
+    PENSEE_ASSIGN(const std::string shipped, default_model());
+    return open_engine(shipped, o);
   });
 }
 
@@ -132,6 +184,23 @@ pensee_status pensee_model_open_memory(const void* data, size_t size, const pens
 
 void pensee_model_free(pensee_model* model) { delete model; }
 
+pensee_status pensee_model_save_packed(const pensee_model* model, const char* path,
+                                       int (*progress)(void* user, float fraction), void* user, pensee_error* error) {
+  return guard(error, [&]() -> Status {
+    if (!model) return null_argument("model");
+    if (!path) return null_argument("path");
+    struct Caller {
+      int (*progress)(void*, float);
+      void* user;
+    } caller = {progress, user};
+    const auto tell = [](void* to, float fraction) {
+      const auto& c = *static_cast<const Caller*>(to);
+      return c.progress(c.user, fraction) == 0;
+    };
+    return model->engine->save_packed(path, progress ? +tell : nullptr, &caller);
+  });
+}
+
 pensee_status pensee_model_get_info(const pensee_model* model, pensee_model_info* info, pensee_error* error) {
   return guard(error, [&]() -> Status {
     if (!model) return null_argument("model");
@@ -140,6 +209,78 @@ pensee_status pensee_model_get_info(const pensee_model* model, pensee_model_info
     fill_info(*model->engine, filled);
     write_struct(filled, info);
     return Status();
+  });
+}
+
+void pensee_model_pause(const pensee_model* model) {
+  if (model) model->engine->scheduler().pause();
+}
+
+void pensee_model_resume(const pensee_model* model) {
+  if (model) model->engine->scheduler().resume();
+}
+
+pensee_status pensee_model_trim(const pensee_model* model, int32_t level, uint64_t* freed, pensee_error* error) {
+  return guard(error, [&]() -> Status {
+    if (!model) return null_argument("model");
+    PENSEE_TRY(one_of(level, PENSEE_TRIM_SESSIONS, "level"));
+    const uint64_t bytes = model->engine->trim(level == PENSEE_TRIM_SESSIONS);
+    if (freed) *freed = bytes;
+    return Status();
+  });
+}
+
+pensee_status pensee_model_set_threads(const pensee_model* model, int32_t threads, pensee_error* error) {
+  return guard(error, [&]() -> Status {
+    if (!model) return null_argument("model");
+    PENSEE_TRY(check_threads(threads));
+    model->engine->threads = threads > 0 ? threads : available_cpus();
+    return Status();
+  });
+}
+
+pensee_status pensee_model_get_memory(const pensee_model* model, pensee_memory* memory, pensee_error* error) {
+  return guard(error, [&]() -> Status {
+    if (!model) return null_argument("model");
+    PENSEE_TRY(check_output(memory, "pensee_memory"));
+    const Engine& engine = *model->engine;
+    pensee_memory filled = PENSEE_MEMORY_INIT;
+    filled.budget = engine.budget.limit();
+    filled.used = engine.budget.used();
+    const ModelFacts& facts = engine.content.model->facts;
+    if (engine.content.model->loaded()) filled.weights = facts.weight_bytes - facts.mapped_bytes;
+    filled.mapped = facts.mapped_bytes;
+    filled.prefix_cache = engine.prefix_cache ? engine.prefix_cache->bytes() : 0;
+    filled.scratch = engine.scheduler().scratch_bytes();
+    write_struct(filled, memory);
+    return Status();
+  });
+}
+
+pensee_status pensee_model_set_weights(pensee_model* model, const pensee_tensor* tensors, size_t count,
+                                       pensee_error* error) {
+  return guard(error, [&]() -> Status {
+    if (!model) return null_argument("model");
+    if (!tensors && count > 0) return null_argument("tensors");
+    std::vector<NamedTensor> named;
+    for (size_t i = 0; i < count; ++i) {
+      const pensee_tensor& t = tensors[i];
+      if (!t.name) return Status::format(Code::bad_argument, "tensors[{}].name is NULL", i);
+      if (!t.data || (!t.shape && t.num_dims > 0)) {
+        return Status::format(Code::bad_argument, "tensor '{}': data or shape is NULL", t.name);
+      }
+      if (t.dtype < PENSEE_DTYPE_F32 || t.dtype > PENSEE_DTYPE_BF16) {
+        return Status::format(Code::bad_argument, "tensor '{}': dtype is {}, none of PENSEE_DTYPE_", t.name, t.dtype);
+      }
+      if (t.num_dims < 0 || t.num_dims > 8) {
+        return Status::format(Code::bad_argument, "tensor '{}': num_dims is {}; 0 to 8", t.name, t.num_dims);
+      }
+      constexpr StoredType types[] = {StoredType::f32, StoredType::f32, StoredType::f16, StoredType::bf16};
+      const std::vector<int64_t> shape(t.shape, t.shape + t.num_dims);
+      PENSEE_ASSIGN(const size_t bytes, bytes_of(t, shape));
+      named.push_back({t.name, types[t.dtype], shape, std::span(static_cast<const std::byte*>(t.data), bytes)});
+    }
+    return model->engine->set_weights(named);
   });
 }
 
@@ -176,41 +317,16 @@ pensee_status pensee_detokenize(const pensee_model* model, const int32_t* ids, s
       return Status::unsupported("flags {} hold some that pensee_detokenize does not know", flags);
     }
     PENSEE_TRY(model->engine->require_tokenizer());
+    const int64_t vocab_size = model->engine->content.model->config.vocab_size;
+    const bool skip_special = (flags & PENSEE_SKIP_SPECIAL) != 0;
     std::string out;
     for (size_t i = 0; i < count; ++i) {
-      PENSEE_TRY(model->engine->content.tokenizer->decode_append(ids[i], (flags & PENSEE_SKIP_SPECIAL) != 0, out));
+      const Status appended = model->engine->content.tokenizer->decode_append(ids[i], skip_special, out);
+      // Models have rows beyond their tokenizer (padding of the vocabulary) and may choose one: it says nothing.
+      if (!appended.ok() && (ids[i] < 0 || ids[i] >= vocab_size)) return appended;
     }
     if (capacity > 0) std::memcpy(text, out.data(), out.size() < capacity ? out.size() : capacity);
     *length = out.size();
-    return Status();
-  });
-}
-
-pensee_status pensee_logits(const pensee_model* model, const int32_t* ids, size_t count, float* logits,
-                            pensee_error* error) {
-  return guard(error, [&]() -> Status {
-    if (!model) return null_argument("model");
-    if (!ids && count > 0) return null_argument("ids");
-    if (!logits && count > 0) return null_argument("logits");
-    return model->engine->score(std::span(ids, count), [&](int64_t i, std::span<const float> row) {
-      std::memcpy(logits + static_cast<size_t>(i) * row.size(), row.data(), row.size_bytes());
-    });
-  });
-}
-
-pensee_status pensee_logprobs(const pensee_model* model, const int32_t* ids, size_t count, float* logprobs,
-                              pensee_error* error) {
-  return guard(error, [&]() -> Status {
-    if (!model) return null_argument("model");
-    if (!ids && count > 0) return null_argument("ids");
-    if (!logprobs && count > 0) return null_argument("logprobs");
-    std::vector<float> room, found(count, 0.0f);  // a failing call leaves the caller's alone
-    PENSEE_TRY(model->engine->score(std::span(ids, count), [&](int64_t i, std::span<const float> row) {
-      const auto next = static_cast<size_t>(i) + 1;
-      if (next < count)
-        found[next] = row[static_cast<size_t>(ids[next])] - log_sum_exp(row, model->engine->kernels, room);
-    }));
-    if (count > 0) std::memcpy(logprobs, found.data(), count * sizeof(float));
     return Status();
   });
 }

@@ -36,6 +36,10 @@ const Row kRows[] = {
 
 }  // namespace
 
+Result<std::unique_ptr<PackedWeight>> Backend::adopt(const PackedSource& source) const {
+  return Status::unsupported("{}: backend '{}' cannot use packed weights", source.name, name());
+}
+
 Result<std::unique_ptr<Backend>> make_backend(std::string_view name, const BackendOptions& options) {
   for (const Row& row : kRows) {
     if (row.name != name) continue;

@@ -30,6 +30,20 @@ class WeightSource {
   int64_t cols = 0;  // inputs
 };
 
+// A weight as the backend packed it before, kept in a file.
+class PackedSource {
+ public:
+  virtual ~PackedSource() = default;
+  virtual Status read(std::span<std::byte> out) const = 0;  // all `size` bytes
+  std::string name;                                         // for messages
+  StoredType type = StoredType::f32;
+  std::string_view layout;
+  int64_t matrices = 1, rows = 0, cols = 0;
+  uint64_t size = 0;
+  std::span<const std::byte> mapped;   // the same bytes, to be used in place; empty: they are to be read
+  std::shared_ptr<const void> keeper;  // of the mapping
+};
+
 // What a forward pass computes with; one thread of control owns it.
 struct Compute {
   ThreadPool& pool;
@@ -53,11 +67,15 @@ class PackedWeight {
   virtual void multiply_grouped(const Groups& groups, View x, MutableView y, Compute& compute) const noexcept = 0;
   // What the two above take from the scratch at most, for `x_rows` rows of x and `slots` slots.
   virtual size_t scratch_bytes(int64_t x_rows, int64_t slots) const = 0;
-  // Row `row` as floats: embeddings.
+  // Row `row`, counted over all matrices, as floats: embeddings; exact where the stored type is a float's.
   virtual void row(int64_t row, float* out) const noexcept = 0;
+  // All that Backend::adopt needs besides the shape; empty where the backend cannot do that.
+  virtual std::span<const std::byte> packed() const { return {}; }
+  uint64_t owned_bytes() const { return in_file ? 0 : bytes; }  // of the process alone: what a budget counts
 
   int64_t matrices = 1, rows = 0, cols = 0;
-  uint64_t bytes = 0;       // resident
+  uint64_t bytes = 0;
+  bool in_file = false;  // used where they lie in a mapped file
   StoredType stored = StoredType::f32;
   std::string_view layout;  // "u4s", "f32": for inspect and bench
 };
@@ -73,6 +91,8 @@ class Backend {
  public:
   virtual ~Backend() = default;
   virtual Result<std::unique_ptr<PackedWeight>> pack(const WeightSource& source, ThreadPool& pool) const = 0;
+  virtual Result<std::unique_ptr<PackedWeight>> adopt(const PackedSource& source) const;
+  virtual int packed_layouts() const { return 0; }  // their version; 0: this backend's weights cannot be kept
   virtual const char* name() const = 0;
 };
 

@@ -1,15 +1,16 @@
 #include "base/file.h"
 
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 #include <utility>
 
 namespace pensee {
-namespace {
 
 std::string errno_text(int error) {
   switch (error) {
@@ -23,10 +24,26 @@ std::string errno_text(int error) {
       return "not an open descriptor";
     case EMFILE:
       return "too many open files";
+    case ENOSPC:
+      return "no space left on the disk";
+    case EDQUOT:
+      return "the disk quota is used up";
+    case EFBIG:
+      return "the file would be larger than allowed";
+    case EROFS:
+      return "the file system can only be read";
+    case ELOOP:
+      return "is a symbolic link";
+    case ENOTDIR:
+      return "a part of the path is no folder";
+    case ENAMETOOLONG:
+      return "the name is too long";
     default:
       return format("system error {}", error);
   }
 }
+
+namespace {
 
 // Owns a descriptor from the moment it exists: what follows may run out of memory.
 class Descriptor {
@@ -41,6 +58,19 @@ class Descriptor {
 
  private:
   int fd_;
+};
+
+class SystemMapping final : public Mapping {
+ public:
+  SystemMapping(void* begin, size_t length, size_t skipped)
+      : Mapping(std::span(static_cast<const std::byte*>(begin) + skipped, length - skipped)),
+        begin_(begin),
+        length_(length) {}
+  ~SystemMapping() override { ::munmap(begin_, length_); }
+
+ private:
+  void* begin_;
+  size_t length_;
 };
 
 class DescriptorFile final : public File {
@@ -68,6 +98,21 @@ class DescriptorFile final : public File {
       done += static_cast<size_t>(n);
     }
     return Status();
+  }
+
+  std::shared_ptr<const Mapping> map() const override {
+    const auto page = static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
+    const uint64_t skipped = offset_ % page;
+    if (size_ == 0 || size_ > SIZE_MAX - skipped) return nullptr;
+    const auto length = static_cast<size_t>(size_ + skipped);
+    void* begin = ::mmap(nullptr, length, PROT_READ, MAP_SHARED, fd_.get(), static_cast<off_t>(offset_ - skipped));
+    if (begin == MAP_FAILED) return nullptr;
+    try {
+      return std::make_shared<SystemMapping>(begin, length, static_cast<size_t>(skipped));
+    } catch (...) {
+      ::munmap(begin, length);
+      throw;
+    }
   }
 
  private:
@@ -139,6 +184,21 @@ Result<std::string> read_text(const File& file, uint64_t limit) {
   std::string text(file.size(), '\0');
   PENSEE_TRY(file.read(0, std::as_writable_bytes(std::span(text.data(), text.size()))));
   return text;
+}
+
+std::optional<FileStamp> stamp_of(const std::string& path) {
+  struct stat info = {};
+  if (::stat(path.c_str(), &info) != 0 || !S_ISREG(info.st_mode)) return std::nullopt;
+  return FileStamp{static_cast<uint64_t>(info.st_dev), static_cast<uint64_t>(info.st_ino),
+                   static_cast<uint64_t>(info.st_size), static_cast<int64_t>(info.st_mtime)};
+}
+
+std::string absolute_path(const std::string& path) {
+  char* real = ::realpath(path.c_str(), nullptr);
+  if (!real) return path;
+  std::string found = real;
+  std::free(real);
+  return found;
 }
 
 bool is_directory(const std::string& path) {

@@ -10,6 +10,8 @@
 #include <cstring>
 #include <system_error>
 
+#include "base/decimal.h"
+
 namespace pensee::json {
 namespace {
 
@@ -246,7 +248,7 @@ class Parser {
       return true;
     }
     double real = 0;
-    if (std::from_chars(first, p_, real).ec != std::errc()) return fail("a number beyond the range of a double", first);
+    if (read_double(first, p_, real).ec != std::errc()) return fail("a number beyond the range of a double", first);
     out = Value(real);
     return true;
   }

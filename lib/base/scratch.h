@@ -32,6 +32,14 @@ class Scratch {
     return Status();
   }
 
+  // With nothing taken.
+  void release() {
+    PENSEE_DCHECK(used_ == 0);
+    if (data_) ::operator delete(data_, std::align_val_t(kAlign));
+    data_ = nullptr;
+    size_ = 0;
+  }
+
   template <class T>
   T* take(int64_t count) {
     const size_t bytes = rounded(static_cast<size_t>(count) * sizeof(T));
@@ -61,11 +69,6 @@ class Scratch {
   };
 
  private:
-  void release() {
-    if (data_) ::operator delete(data_, std::align_val_t(kAlign));
-    data_ = nullptr;
-    size_ = 0;
-  }
   std::byte* data_ = nullptr;
   size_t size_ = 0;
   size_t used_ = 0;

@@ -1,10 +1,19 @@
 #include "base/threads.h"
 
+#if defined(_WIN32)
+#include <windows.h>
+#elif defined(__APPLE__)
+#include <pthread/qos.h>
+#else
 #include <sched.h>
+#include <sys/resource.h>
+#endif
 
+#include <algorithm>
 #include <atomic>
 #include <condition_variable>
 #include <mutex>
+#include <new>
 #include <system_error>
 #include <thread>
 #include <vector>
@@ -32,7 +41,9 @@ void pause_cpu() {
 // A job has a number. Its tasks are dealt by one counter that carries the job's number in its upper half, so that a
 // worker who wakes late for an old job can never take a task of a newer one with the old body.
 struct ThreadPool::State {
-  std::vector<std::thread> workers;
+  explicit State(ThreadPriority p) : priority(p) {}
+  const ThreadPriority priority;
+  std::vector<std::thread> workers;  // numbered from 1
   std::mutex mutex;
   std::condition_variable wake;
   std::atomic<uint32_t> job{0};
@@ -41,7 +52,8 @@ struct ThreadPool::State {
   std::atomic<int64_t> tasks{0};
   std::atomic<void (*)(void*, int64_t, int)> body{nullptr};
   std::atomic<void*> user{nullptr};
-  std::atomic<bool> stop{false};
+  std::atomic<int> limit{INT32_MAX};  // workers from this number on end
+  std::atomic<int> threads{1};        // of the next run
   std::atomic<bool> running{false};
   std::atomic<int> sleepers{0};
 
@@ -59,50 +71,62 @@ struct ThreadPool::State {
   }
 
   void serve(int worker) {
+    lower_this_thread(priority);
     uint32_t seen = 0;
+    const auto ends = [&] { return worker >= limit.load(std::memory_order_acquire); };
     while (true) {
-      for (int i = 0; i < kSpins && job.load(std::memory_order_acquire) == seen && !stop; ++i) pause_cpu();
-      if (job.load(std::memory_order_acquire) == seen && !stop) {
+      for (int i = 0; i < kSpins && job.load(std::memory_order_acquire) == seen && !ends(); ++i) pause_cpu();
+      if (job.load(std::memory_order_acquire) == seen && !ends()) {
         std::unique_lock lock(mutex);
         sleepers.fetch_add(1);
-        wake.wait(lock, [&] { return job.load() != seen || stop; });  // sequentially consistent: see run_tasks
+        wake.wait(lock, [&] { return job.load() != seen || ends(); });  // sequentially consistent: see run_tasks
         sleepers.fetch_sub(1);
       }
-      if (stop) return;
+      if (ends()) return;
       seen = job.load(std::memory_order_acquire);
       work(seen, worker);
     }
   }
 };
 
-ThreadPool::ThreadPool() : state_(std::make_unique<State>()) {}
+ThreadPool::ThreadPool(ThreadPriority priority) : state_(std::make_unique<State>(priority)) {}
 
-Result<std::unique_ptr<ThreadPool>> ThreadPool::create(int threads) {
+Result<std::unique_ptr<ThreadPool>> ThreadPool::create(int threads, ThreadPriority priority) {
   if (threads < 1 || threads > 1024) {
     return Status::format(Code::bad_argument, "threads must be 1 to 1024, not {}", threads);
   }
-  std::unique_ptr<ThreadPool> pool(new ThreadPool);
-  State* state = pool->state_.get();
-  for (int i = 1; i < threads; ++i) {
-    try {  // the standard library's only way to say that the system refused a thread
-      state->workers.emplace_back([state, i] { state->serve(i); });
-    } catch (const std::system_error&) {
-      break;
-    }
-  }
+  std::unique_ptr<ThreadPool> pool(new ThreadPool(priority));
+  pool->resize(threads);
   return pool;
 }
 
-ThreadPool::~ThreadPool() {
-  {
-    std::lock_guard lock(state_->mutex);
-    state_->stop = true;
-  }
-  state_->wake.notify_all();
-  for (std::thread& worker : state_->workers) worker.join();
-}
+ThreadPool::~ThreadPool() { resize(1); }
 
-int ThreadPool::threads() const { return static_cast<int>(state_->workers.size()) + 1; }
+int ThreadPool::threads() const { return state_->threads; }
+
+void ThreadPool::resize(int threads) noexcept {
+  State* state = state_.get();
+  {
+    std::lock_guard lock(state->mutex);
+    state->limit = threads;
+  }
+  state->wake.notify_all();
+  while (static_cast<int>(state->workers.size()) >= std::max(threads, 1)) {
+    state->workers.back().join();
+    state->workers.pop_back();
+  }
+  while (static_cast<int>(state->workers.size()) < threads - 1) {
+    try {  // the standard library's only way to say that the system refused a thread or memory for it
+      const int number = static_cast<int>(state->workers.size()) + 1;
+      state->workers.emplace_back([state, number] { state->serve(number); });
+    } catch (const std::system_error&) {
+      break;
+    } catch (const std::bad_alloc&) {
+      break;
+    }
+  }
+  state->threads = static_cast<int>(state->workers.size()) + 1;
+}
 
 void ThreadPool::run_tasks(int64_t tasks, void (*body)(void*, int64_t, int), void* user) noexcept {
   State& s = *state_;
@@ -134,12 +158,27 @@ void ThreadPool::run_tasks(int64_t tasks, void (*body)(void*, int64_t, int), voi
   s.running = false;
 }
 
+void lower_this_thread(ThreadPriority priority) {
+  if (priority == ThreadPriority::normal) return;
+  const bool low = priority == ThreadPriority::low;
+#if defined(_WIN32)
+  SetThreadPriority(GetCurrentThread(), low ? THREAD_PRIORITY_BELOW_NORMAL : THREAD_PRIORITY_IDLE);
+#elif defined(__APPLE__)
+  pthread_set_qos_class_self_np(low ? QOS_CLASS_UTILITY : QOS_CLASS_BACKGROUND, 0);
+#else  // Linux counts niceness by thread, and 0 is the calling one
+  const int nice = low ? 10 : 19;
+  if (getpriority(PRIO_PROCESS, 0) < nice) setpriority(PRIO_PROCESS, 0, nice);
+#endif
+}
+
 int available_cpus() {
+#if defined(__linux__)
   cpu_set_t set;
   if (sched_getaffinity(0, sizeof set, &set) == 0) {
     const int count = CPU_COUNT(&set);
     if (count > 0) return count;
   }
+#endif
   const unsigned hardware = std::thread::hardware_concurrency();
   return hardware > 0 ? static_cast<int>(hardware) : 1;
 }

@@ -1,6 +1,7 @@
 // A small pool. run(tasks, f) calls f(task, worker) once for each task in [0, tasks) and returns when all are done;
 // the caller is worker 0. Workers spin briefly after a job, then sleep: no busy loop while idle. Results must not
-// depend on which worker takes which task. One run at a time; calls from inside a task run inline.
+// depend on which worker takes which task, nor on how many there are. One run at a time; calls from inside a task run
+// inline.
 #pragma once
 
 #include <cstdint>
@@ -10,15 +11,26 @@
 
 namespace pensee {
 
+enum class ThreadPriority : int32_t {
+  normal,      // as the thread that starts it
+  low,         // behind what the user waits for: nice 10, on Apple's systems QOS_CLASS_UTILITY
+  background,  // behind everything: nice 19, QOS_CLASS_BACKGROUND
+};
+
+// For the calling thread, which should be ours. Never raises; where the system refuses, nothing changes but speed.
+void lower_this_thread(ThreadPriority priority);
+
 class ThreadPool {
  public:
-  // threads >= 1 counts the caller. Fewer are started when the system refuses more.
-  static Result<std::unique_ptr<ThreadPool>> create(int threads);
+  // threads >= 1 counts the caller, whose priority stays. Fewer are started when the system refuses more.
+  static Result<std::unique_ptr<ThreadPool>> create(int threads, ThreadPriority priority = ThreadPriority::normal);
   ~ThreadPool();
   ThreadPool(const ThreadPool&) = delete;
   ThreadPool& operator=(const ThreadPool&) = delete;
 
   int threads() const;
+  // While nothing runs. Workers beyond `threads` end before it returns; fewer are started when the system refuses more.
+  void resize(int threads) noexcept;
 
   template <class F>
   void run(int64_t tasks, F&& f) noexcept {
@@ -28,7 +40,7 @@ class ThreadPool {
   }
 
  private:
-  ThreadPool();
+  explicit ThreadPool(ThreadPriority priority);
   void run_tasks(int64_t tasks, void (*body)(void*, int64_t, int), void* user) noexcept;
   struct State;
   std::unique_ptr<State> state_;

@@ -1,14 +1,16 @@
 #include "engine/engine.h"
 
 #include <algorithm>
-#include <numeric>
+#include <cstring>
 
 #include "engine/scheduler.h"
+#include "engine/session_state.h"
 
 namespace pensee {
 
 Engine::Engine(EngineOptions engine_options, const Kernels& table)
-    : options(std::move(engine_options)), kernels(table), budget(options.memory_budget) {
+    : options(std::move(engine_options)), kernels(table), budget(options.memory_budget, options.low_memory) {
+  sessions_ = std::make_unique<SessionRegistry>();
   scheduler_ = std::make_unique<Scheduler>(*this);
 }
 
@@ -34,115 +36,92 @@ Status Engine::check_ids(std::span<const int32_t> ids) const {
   return Status();
 }
 
+size_t Engine::routing_numbers() const {
+  const ModelConfig& config = content.model->config;
+  return static_cast<size_t>(config.moe_layers() * config.num_experts_per_tok);
+}
+
 namespace {
 
-const char* effort_name(Effort effort) {
-  constexpr const char* names[] = {"", "none", "minimal", "low", "medium", "high", "xhigh", "max"};
-  return names[static_cast<int32_t>(effort)];
-}
-
-Status check_messages(const json::Value& messages) {
-  if (!messages.array() || messages.array()->empty()) {
-    return Status(Code::bad_argument, "messages must be a JSON array of at least one message");
-  }
-  for (size_t i = 0; i < messages.array()->size(); ++i) {
-    const json::Value& message = (*messages.array())[i];
-    const json::Value* role = message.find("role");
-    if (!role || !role->string()) return Status::format(Code::bad_argument, "message {} has no \"role\"", i);
-  }
-  return Status();
-}
-
-json::Value conversation(const Prompt& prompt) {
-  if (prompt.messages) return *prompt.messages;
-  json::Array messages;
-  const auto add = [&](const char* role, const std::string& content) {
-    messages.emplace_back(json::Object{{"role", role}, {"content", content}});
+// FNV-1a over the bits of a few embedding rows and all norms: weights that differ nowhere there are the same weights.
+uint64_t fingerprint(const Model& model) {
+  uint64_t hash = 0xcbf29ce484222325u;
+  const auto add = [&](std::span<const float> numbers) {
+    for (const float number : numbers) {
+      uint32_t bits = 0;
+      std::memcpy(&bits, &number, sizeof bits);
+      hash = (hash ^ bits) * 0x100000001b3u;
+    }
   };
-  if (prompt.system) add("system", *prompt.system);
-  add("user", *prompt.text);
-  return messages;
+  constexpr int64_t rows = 16;
+  std::vector<float> row(static_cast<size_t>(model.config.hidden_size));
+  for (int64_t i = 0; i < rows; ++i) {
+    model.embedding->row(i * (model.config.vocab_size - 1) / (rows - 1), row.data());
+    add(row);
+  }
+  for (const Layer& layer : model.layers) {
+    add(layer.attention_norm);
+    add(layer.ffn_norm);
+  }
+  add(model.final_norm);
+  return hash;
 }
 
 }  // namespace
 
-Result<std::string> Engine::render(const Prompt& prompt, const GenerateOptions& generate) const {
-  if (!content.chat_template) {
-    if (prompt.text && !prompt.system && !prompt.tools) return *prompt.text;
-    return Status::unsupported("the model has no chat template: give the prompt as plain text or token ids");
-  }
-  const json::Value messages = conversation(prompt);
-  PENSEE_TRY(check_messages(messages));
-  json::Value variables;
-  variables.set("messages", messages);
-  variables.set("add_generation_prompt", true);
-  variables.set("bos_token", content.bos_token);
-  variables.set("eos_token", content.eos_token);
-  if (prompt.tools) variables.set("tools", *prompt.tools);
-  if (generate.effort != Effort::unspecified) {
-    const bool thinks = generate.effort != Effort::none;
-    variables.set("enable_thinking", thinks);  // Qwen3, GLM
-    variables.set("thinking", thinks);         // DeepSeek-V3.1
-    variables.set("reasoning_effort", effort_name(generate.effort));
-  }
-  return content.chat_template->render(variables);
+std::string Engine::identity() const {
+  std::shared_lock weights(weights_mutex_);
+  const Model& model = *content.model;
+  return format("architecture: {}\nlayers: {}\nbackend: {}\nactivations: {}\nweights: {}\n", model.config.architecture,
+                model.config.num_hidden_layers, backend->name(),
+                options.activations == Activations::int8 ? "int8" : "int16", fingerprint(model));
 }
 
-Result<std::vector<int32_t>> Engine::prompt_ids(const Prompt& prompt, const GenerateOptions& generate) const {
-  std::vector<int32_t> ids;
-  if (prompt.ids) {
-    ids = *prompt.ids;
-  } else {
-    PENSEE_TRY(require_tokenizer());
-    PENSEE_ASSIGN(const std::string text, render(prompt, generate));
-    // A template writes the special tokens itself; plain text gets what the tokenizer adds.
-    Tokenizer::EncodeOptions encode;
-    encode.add_special = content.chat_template == nullptr;
-    PENSEE_ASSIGN(ids, content.tokenizer->encode(text, encode));
+void Engine::finish() {
+  const Model& model = *content.model;
+  context_max = options.context_max > 0 ? options.context_max : model.config.max_position_embeddings;
+  if (content.tokenizer) {
+    constraints_ = ConstraintCompiler::create(content.tokenizer, model.config.vocab_size, content.eos_ids);
   }
-  if (ids.empty()) return Status(Code::bad_argument, "the prompt has no tokens");
-  PENSEE_TRY(check_ids(ids));
-  if (static_cast<int64_t>(ids.size()) >= context_max) {
-    return Status::format(Code::context_full,
-                          "the prompt has {} tokens but the context holds {}, one of them for the reply", ids.size(),
-                          context_max);
+  if (model.loaded()) {
+    prefix_cache = std::make_unique<PrefixCache>(model.cache_shape, budget, options.prefix_cache_bytes);
   }
-  return ids;
 }
 
-Status Engine::score_rows(std::span<const int32_t> ids, void (*row)(void*, int64_t, std::span<const float>),
-                          void* user) const {
+Status Engine::save_packed(const std::string& path, bool (*progress)(void* user, float fraction), void* user) const {
   PENSEE_TRY(require_weights());
-  PENSEE_TRY(check_ids(ids));
-  const auto count = static_cast<int64_t>(ids.size());
-  if (count > context_max) {
-    return Status::format(Code::context_full, "{} tokens are more than the context of {}", count, context_max);
-  }
-  const auto vocab = static_cast<size_t>(content.model->config.vocab_size);
-  CacheSequence cache(content.model->cache_shape, budget);
-  constexpr int64_t chunk = 64;  // rows whose logits lie in memory together
-  const auto most = static_cast<size_t>(std::min(chunk, count));
-  std::vector<float> logits(most * vocab);
-  std::vector<int32_t> positions(most), rows_of_chunk(most);
-  std::iota(rows_of_chunk.begin(), rows_of_chunk.end(), 0);
-  // All that may fail happens before the first row is given away, so that a failing call writes nothing.
-  PENSEE_TRY(cache.reserve(count));
-  for (int64_t first = 0; first < count; first += chunk) {
-    const auto rows = static_cast<int32_t>(std::min(chunk, count - first));
-    std::iota(positions.begin(), positions.end(), static_cast<int32_t>(first));
-    const Run run = {&cache, 0, rows, static_cast<int32_t>(first)};
-    Batch batch;
-    batch.runs = std::span(&run, 1);
-    batch.token_ids = ids.subspan(static_cast<size_t>(first), static_cast<size_t>(rows));
-    batch.positions = std::span(positions).first(static_cast<size_t>(rows));
-    batch.rows_with_logits = std::span(rows_of_chunk).first(static_cast<size_t>(rows));
-    PENSEE_TRY(scheduler_->run_pass(batch, count, MutableView(logits.data(), rows, static_cast<int64_t>(vocab))));
-    cache.set_length(first + rows);
-    for (int32_t i = 0; i < rows; ++i) {
-      row(user, first + i, std::span<const float>(logits).subspan(static_cast<size_t>(i) * vocab, vocab));
-    }
-  }
-  return Status();
+  if (!content.texts) return Status::unsupported("the model came from no file: nothing tells its config");
+  std::shared_lock weights(weights_mutex_);
+  const double bytes = static_cast<double>(std::max<uint64_t>(content.model->facts.weight_bytes, 1));
+  auto tell = [&](uint64_t written) {
+    return !progress || progress(user, std::min(1.0f, static_cast<float>(static_cast<double>(written) / bytes)));
+  };
+  const auto cancelled = [] { return Status(Code::cancelled, "saving was cancelled by the progress callback"); };
+  if (!tell(0)) return cancelled();
+  constexpr unsigned for_all = 0666;  // less what the umask forbids: others may share the pages
+  AtomicFile file(path, for_all);
+  PENSEE_TRY(file.open());
+  PackedWriter writer(file);
+  writer.progress = [](void* f, uint64_t written) { return (*static_cast<decltype(tell)*>(f))(written); };
+  writer.progress_user = &tell;
+  PENSEE_TRY(writer.begin());
+  PENSEE_TRY(write_texts(*content.texts, writer));
+  json::Value about;
+  PENSEE_TRY(write_packed_model(*content.model, *backend, writer, about));
+  PENSEE_TRY(writer.end(std::move(about)));
+  if (!tell(static_cast<uint64_t>(bytes))) return cancelled();
+  return file.commit();
+}
+
+Status Engine::set_weights(std::span<const NamedTensor> tensors) {
+  PENSEE_TRY(require_weights());
+  std::unique_lock weights(weights_mutex_);
+  return scheduler_->run_alone([&]() -> Status {
+    PENSEE_TRY(replace_weights(*content.model, tensors, {backend.get(), pool.get(), &budget}));
+    ++weights_version;
+    prefix_cache->clear();
+    return Status();
+  });
 }
 
 }  // namespace pensee

@@ -2,6 +2,7 @@
 // recommended sampling).
 #include <algorithm>
 #include <chrono>
+#include <functional>
 
 #include "engine/engine.h"
 #include "formats/tensors.h"
@@ -9,18 +10,11 @@
 namespace pensee {
 namespace {
 
-constexpr uint64_t kTextLimit = uint64_t{256} << 20;  // of a JSON file
-
-Result<json::Value> read_json(const std::string& path) {
-  PENSEE_ASSIGN(auto file, open_file(path));
-  PENSEE_ASSIGN(const std::string text, read_text(*file, kTextLimit));
-  return json::parse(text, path);
-}
-
-// An absent file is null, a broken one an error.
-Result<json::Value> read_json_if_there(const std::string& path) {
-  if (!file_exists(path)) return json::Value();
-  return read_json(path);
+// An absent text is null, a broken one an error.
+Result<json::Value> read_json(const ModelTexts& texts, const std::string& name) {
+  PENSEE_ASSIGN(const std::optional<std::string> text, texts.read(name));
+  if (!text) return json::Value();
+  return json::parse(*text, texts.path(name));
 }
 
 void add_eos(const json::Value* value, std::set<int32_t>& ids) {
@@ -39,16 +33,22 @@ std::string token_text(const json::Value& config, std::string_view key) {
   return value && value->string() ? *value->string() : std::string();
 }
 
-void read_defaults(const json::Value& generation, GenerationDefaults& d) {
+struct DefaultKeys {
+  std::string_view temperature, top_p, top_k;
+};
+constexpr DefaultKeys kHuggingFaceKeys = {"temperature", "top_p", "top_k"};  // of generation_config.json
+constexpr DefaultKeys kGgufKeys = {"general.sampling.temp", "general.sampling.top_p", "general.sampling.top_k"};
+
+void read_defaults(const json::Value& from, const DefaultKeys& keys, GenerationDefaults& d) {
   const auto real = [&](std::string_view key) -> std::optional<float> {
-    const json::Value* value = generation.find(key);
+    const json::Value* value = from.find(key);
     if (!value || !value->is_number()) return std::nullopt;
     return static_cast<float>(value->number());
   };
   // do_sample false is transformers' default for files that say nothing, no recommendation.
-  if (const auto t = real("temperature"); t && *t >= 0 && *t <= 1e4f) d.temperature = t;
-  if (const auto p = real("top_p"); p && *p > 0 && *p <= 1) d.top_p = p;
-  if (const auto k = real("top_k"); k && *k >= 0 && *k <= 1e6f) d.top_k = static_cast<int32_t>(*k);
+  if (const auto t = real(keys.temperature); t && *t >= 0 && *t <= 1e4f) d.temperature = t;
+  if (const auto p = real(keys.top_p); p && *p > 0 && *p <= 1) d.top_p = p;
+  if (const auto k = real(keys.top_k); k && *k >= 0 && *k <= 1e6f) d.top_k = static_cast<int32_t>(*k);
 }
 
 // chat_template: a text, or a list of named ones of which "default" is meant.
@@ -83,21 +83,22 @@ void set_template(const std::string& text, const std::string& name, const Log& l
     log.warn("the chat template cannot be used: " + parsed.status().message());
     content.chat_template = std::make_shared<BrokenTemplate>(parsed.status());
   }
-  content.thinks = text.find(content.tags.close) != text.npos || text.find(content.tags.open) != text.npos;
+  content.template_source = text;
 }
 
 // What ends a turn, by the names that the families gave it.
 void finish_content(Content& c) {
+  c.dialect = detect_dialect(c.template_source, c.tokenizer.get(), c.model->config.architecture);
   if (!c.tokenizer) return;
   const Tokenizer& t = *c.tokenizer;
   if (t.eos() >= 0) c.eos_ids.insert(t.eos());
-  for (const char* name : {"<|im_end|>", "<|eot_id|>", "<|eom_id|>", "<|end_of_text|>", "<|endoftext|>", "</s>",
-                           "<\xef\xbd\x9c"
-                           "end\xe2\x96\x81of\xe2\x96\x81sentence\xef\xbd\x9c>"}) {
+  for (const char* name :
+       {"<|im_end|>", "<|return|>", "<|call|>", "<|eot_id|>", "<|eom_id|>", "<|end_of_text|>", "<|endoftext|>", "</s>",
+        "<\xef\xbd\x9c"
+        "end\xe2\x96\x81of\xe2\x96\x81sentence\xef\xbd\x9c>"}) {
     const TokenId id = t.find(name);
     if (id >= 0 && t.is_special(id)) c.eos_ids.insert(id);
   }
-  if (t.find(c.tags.close) >= 0) c.thinks = true;
   const auto text_of = [&](TokenId id) {
     std::string text;
     if (id >= 0 && !t.decode_append(id, false, text).ok()) text.clear();
@@ -112,6 +113,9 @@ LoadOptions load_options(const Engine& engine) {
   o.backend = engine.options.skip_weights ? nullptr : engine.backend.get();
   o.pool = engine.pool.get();
   o.cache_type = engine.options.cache_type;
+  o.value_cache_type = engine.options.value_cache_type;
+  o.load_mtp = engine.options.mtp;
+  o.keep_file = engine.options.keep_file;
   o.context_max = engine.options.context_max;
   o.budget = &engine.budget;
   o.progress = engine.options.progress;
@@ -119,52 +123,92 @@ LoadOptions load_options(const Engine& engine) {
   return o;
 }
 
-Status read_folder(const std::string& folder, std::shared_ptr<const TensorFile> tensors, Engine& engine) {
+// Config and naming to a model without or with its weights.
+using Load = std::function<Result<std::unique_ptr<Model>>(const json::Value& config, const std::string& name)>;
+
+Status read_hugging_face(std::shared_ptr<const ModelTexts> texts, const Load& load, Engine& engine) {
   Content& c = engine.content;
-  const std::string config_path = folder + "/config.json";
-  PENSEE_ASSIGN(const json::Value config, read_json(config_path));
-  PENSEE_ASSIGN(const json::Value generation, read_json_if_there(folder + "/generation_config.json"));
-  PENSEE_ASSIGN(const json::Value tokenizer_config, read_json_if_there(folder + "/tokenizer_config.json"));
-  PENSEE_ASSIGN(const json::Value tokenizer, read_json_if_there(folder + "/tokenizer.json"));
+  PENSEE_ASSIGN(const json::Value config, read_json(*texts, "config.json"));
+  PENSEE_ASSIGN(const json::Value generation, read_json(*texts, "generation_config.json"));
+  PENSEE_ASSIGN(const json::Value tokenizer_config, read_json(*texts, "tokenizer_config.json"));
+  PENSEE_ASSIGN(const json::Value tokenizer, read_json(*texts, "tokenizer.json"));
+  if (config.is_null()) return Status::format(Code::file_not_found, "{}: is missing", texts->path("config.json"));
   if (!tokenizer.is_null()) {
     PENSEE_ASSIGN(c.tokenizer, make_tokenizer(tokenizer, tokenizer_config));
   }
   add_eos(config.find("eos_token_id"), c.eos_ids);
   add_eos(generation.find("eos_token_id"), c.eos_ids);
-  read_defaults(generation, c.defaults);
+  read_defaults(generation, kHuggingFaceKeys, c.defaults);
   c.bos_token = token_text(tokenizer_config, "bos_token");
   c.eos_token = token_text(tokenizer_config, "eos_token");
-  const std::string jinja_path = folder + "/chat_template.jinja";
-  if (file_exists(jinja_path)) {
-    PENSEE_ASSIGN(auto file, open_file(jinja_path));
-    PENSEE_ASSIGN(const std::string text, read_text(*file, kTextLimit));
-    set_template(text, jinja_path, engine.options.log, c);
+  const std::string template_name = "chat_template.jinja", config_name = "tokenizer_config.json";
+  PENSEE_ASSIGN(const std::optional<std::string> text, texts->read(template_name));
+  if (text) {
+    set_template(*text, texts->path(template_name), engine.options.log, c);
   } else {
-    set_template(template_text(tokenizer_config.find("chat_template")), folder + "/tokenizer_config.json",
-                 engine.options.log, c);
+    set_template(template_text(tokenizer_config.find("chat_template")), texts->path(config_name), engine.options.log,
+                 c);
   }
-  PENSEE_ASSIGN(c.model, load_model(config, config_path, *tensors, Naming::hugging_face, load_options(engine)));
+  PENSEE_ASSIGN(c.model, load(config, texts->path("config.json")));
+  c.texts = std::move(texts);
   return Status();
 }
 
-Status read_gguf(std::shared_ptr<const File> file, Engine& engine) {
+Status read_gguf(const json::Value& metadata, std::shared_ptr<const ModelTexts> texts, const Load& load,
+                 Engine& engine) {
   Content& c = engine.content;
-  PENSEE_ASSIGN(auto gguf, open_gguf(file));
-  const json::Value& metadata = gguf->metadata();
+  const std::string name = texts->path(kHeaderText);
   if (metadata.find("tokenizer.ggml.model")) {
-    PENSEE_ASSIGN(c.tokenizer, make_tokenizer_gguf(metadata, file->name()));
+    PENSEE_ASSIGN(c.tokenizer, make_tokenizer_gguf(metadata, name));
   }
   add_eos(metadata.find("tokenizer.ggml.eos_token_id"), c.eos_ids);
   add_eos(metadata.find("tokenizer.ggml.eot_token_id"), c.eos_ids);
-  set_template(template_text(metadata.find("tokenizer.chat_template")), file->name(), engine.options.log, c);
-  PENSEE_ASSIGN(c.model, load_model(metadata, file->name(), *gguf, Naming::gguf, load_options(engine)));
+  read_defaults(metadata, kGgufKeys, c.defaults);
+  set_template(template_text(metadata.find("tokenizer.chat_template")), name, engine.options.log, c);
+  PENSEE_ASSIGN(c.model, load(metadata, name));
+  c.texts = std::move(texts);
   return Status();
+}
+
+Status read_safetensors(const std::string& folder, const TensorFile& tensors, Engine& engine) {
+  const Load load = [&](const json::Value& config, const std::string& name) {
+    return load_model(config, name, tensors, Naming::hugging_face, load_options(engine));
+  };
+  return read_hugging_face(texts_of_folder(folder), load, engine);
+}
+
+Status read_packed(std::shared_ptr<const File> file, Engine& engine) {
+  PENSEE_ASSIGN(const auto packed, PackedFile::open(std::move(file)));
+  auto texts = texts_of_packed(packed);
+  const Load load = [&](const json::Value& config, const std::string& name) {
+    return load_packed_model(config, name, packed, engine.options.packed_use, load_options(engine));
+  };
+  PENSEE_ASSIGN(const Naming naming, naming_of(*packed));
+  if (naming == Naming::hugging_face) return read_hugging_face(std::move(texts), load, engine);
+  PENSEE_ASSIGN(const std::optional<std::string> header, texts->read(kHeaderText));
+  if (!header) return Status::corrupt("{}: it has no config", packed->name());
+  const auto bytes = wrap_memory(std::as_bytes(std::span(*header)), texts->path(kHeaderText));
+  PENSEE_ASSIGN(const json::Value metadata, read_gguf_metadata(*bytes));
+  return read_gguf(metadata, std::move(texts), load, engine);
+}
+
+// A GGUF or a packed file.
+Status read_file(const std::shared_ptr<const File>& file, const std::string& path, Engine& engine) {
+  PENSEE_ASSIGN(const bool packed, PackedFile::begins(*file));
+  if (packed) return read_packed(file, engine);
+  PENSEE_ASSIGN(const auto gguf, open_gguf(file));
+  const Load load = [&](const json::Value& metadata, const std::string& name) {
+    return load_model(metadata, name, *gguf, Naming::gguf, load_options(engine));
+  };
+  return read_gguf(gguf->metadata(), texts_of_gguf(file, path, engine.options.keep_file), load, engine);
 }
 
 Result<std::shared_ptr<Engine>> start(const EngineOptions& options) {
   PENSEE_ASSIGN(const Kernels* kernels, kernels_for(options.isa));
   auto engine = std::make_shared<Engine>(options, *kernels);
-  PENSEE_ASSIGN(engine->pool, ThreadPool::create(options.threads > 0 ? options.threads : available_cpus()));
+  PENSEE_ASSIGN(engine->pool,
+                ThreadPool::create(options.threads > 0 ? options.threads : available_cpus(), options.thread_priority));
+  engine->threads = engine->pool->threads();
   BackendOptions backend_options;
   backend_options.kernels = kernels;
   backend_options.activations = options.activations;
@@ -184,8 +228,7 @@ Result<std::shared_ptr<Engine>> open_with(const EngineOptions& options, Read&& r
   PENSEE_ASSIGN(auto engine, start(options));
   PENSEE_TRY(read(*engine));
   finish_content(engine->content);
-  engine->context_max =
-      options.context_max > 0 ? options.context_max : engine->content.model->config.max_position_embeddings;
+  engine->finish();
   PENSEE_TRY(tell_progress(options, 1));
   engine->load_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   return engine;
@@ -206,21 +249,19 @@ Result<std::shared_ptr<Engine>> open_engine(const std::string& path, const Engin
                               "{}: the folder has no config.json; give a Hugging Face folder or a GGUF file", path);
       }
       PENSEE_ASSIGN(auto tensors, open_safetensors_folder(path));
-      return read_folder(path, std::move(tensors), engine);
+      return read_safetensors(path, *tensors, engine);
     });
   }
   PENSEE_ASSIGN(auto file, open_file(path));
-  if (path.size() > 12 && path.ends_with(".safetensors")) {
-    return open_with(options, [&](Engine& engine) -> Status {
-      PENSEE_ASSIGN(auto tensors, open_safetensors(file));
-      return read_folder(parent_of(path), std::move(tensors), engine);
-    });
-  }
-  return open_engine(std::move(file), options);
+  return open_with(options, [&](Engine& engine) -> Status {
+    if (path.size() <= 12 || !path.ends_with(".safetensors")) return read_file(file, path, engine);
+    PENSEE_ASSIGN(auto tensors, open_safetensors(file));
+    return read_safetensors(parent_of(path), *tensors, engine);
+  });
 }
 
 Result<std::shared_ptr<Engine>> open_engine(std::shared_ptr<const File> file, const EngineOptions& options) {
-  return open_with(options, [&](Engine& engine) { return read_gguf(file, engine); });
+  return open_with(options, [&](Engine& engine) { return read_file(file, "", engine); });
 }
 
 }  // namespace pensee

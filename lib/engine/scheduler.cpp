@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <new>
+#include <numeric>
 #include <system_error>
 
 namespace pensee {
@@ -18,91 +19,6 @@ Status no_memory() { return Status(Code::out_of_memory, "out of memory"); }
 
 }  // namespace
 
-void FairLock::lock() {
-  std::unique_lock lock(mutex_);
-  const uint64_t ticket = next_ticket_++;
-  turn_.wait(lock, [&] { return serving_ == ticket; });
-}
-
-void FairLock::unlock() {
-  {
-    std::lock_guard lock(mutex_);
-    ++serving_;
-  }
-  turn_.notify_all();
-}
-
-Request::Request(const Engine& engine, std::shared_ptr<SessionState> state, std::vector<int32_t> prompt,
-                 GenerateOptions options)
-    : session(std::move(state)), generation(engine, settle_options(engine, std::move(options)), prompt) {
-  asked = Clock::now();
-  // The last token of the prompt is computed again even where all of it is cached: its logits are needed.
-  const auto same = std::mismatch(prompt.begin(), prompt.end(), session->tokens.begin(), session->tokens.end());
-  const auto kept = std::min(static_cast<size_t>(same.first - prompt.begin()), prompt.size() - 1);
-  session->tokens.resize(kept);
-  session->cache.set_length(static_cast<int64_t>(kept));
-  usage.prompt_tokens = static_cast<int64_t>(prompt.size());
-  usage.cached_tokens = static_cast<int64_t>(kept);
-  usage.seed = generation.options().seed;
-  usage.parameters_active = engine.content.model->facts.parameters_active;
-  to_feed.assign(prompt.begin() + static_cast<std::ptrdiff_t>(kept), prompt.end());
-}
-
-Status Request::next(int64_t timeout_ms, Event* event, bool* got) {
-  std::unique_lock lock(mutex_);
-  *got = false;
-  if (taken_) return Status();
-  const auto ready = [&] { return !events_.empty() || done_; };
-  if (timeout_ms < 0) {
-    changed_.wait(lock, ready);
-  } else if (!changed_.wait_for(lock, std::chrono::milliseconds(std::min<int64_t>(timeout_ms, 1000000000)), ready)) {
-    return Status::format(Code::timeout, "no event came within {} ms; the stream goes on", timeout_ms);
-  }
-  *got = true;
-  if (events_.empty()) {
-    *event = std::move(end_);
-    taken_ = true;
-    return Status();
-  }
-  *event = std::move(events_.front());
-  events_.pop_front();
-  const bool wake = starved_ && events_.size() < kQueueEvents / 2;
-  if (wake) starved_ = false;
-  lock.unlock();
-  if (wake) scheduler_->wake();
-  return Status();
-}
-
-void Request::wait_until_done() {
-  std::unique_lock lock(mutex_);
-  changed_.wait(lock, [&] { return done_; });
-}
-
-void Request::push(std::vector<Event> events) {
-  std::lock_guard lock(mutex_);
-  std::move(events.begin(), events.end(), std::back_inserter(events_));
-  changed_.notify_all();
-}
-
-void Request::close(std::vector<Event> events, Event end) noexcept {
-  std::lock_guard lock(mutex_);
-  try {
-    std::move(events.begin(), events.end(), std::back_inserter(events_));
-  } catch (const std::bad_alloc&) {
-    end.finish = Finish::error;
-    end.status = no_memory();
-  }
-  end_ = std::move(end);
-  done_ = true;
-  changed_.notify_all();
-}
-
-bool Request::full() {
-  std::lock_guard lock(mutex_);
-  if (events_.size() >= kQueueEvents) starved_ = true;
-  return starved_;
-}
-
 Scheduler::~Scheduler() {
   {
     std::lock_guard lock(mutex_);
@@ -112,9 +28,15 @@ Scheduler::~Scheduler() {
   if (thread_.joinable()) thread_.join();
 }
 
-Status Scheduler::submit(std::shared_ptr<Request> request) {
+Status Scheduler::submit(const std::vector<std::shared_ptr<Request>>& samples) {
+  Requests added(samples.begin(), samples.end());
+  const auto count = static_cast<int64_t>(samples.size());
   std::lock_guard lock(mutex_);
-  request->scheduler_ = this;
+  const int64_t room = engine_.options.max_concurrent + engine_.options.max_waiting - unfinished_;
+  if (count > room) {
+    return Status::format(Code::busy, "{} generations wait already (max_waiting {}): try again later",
+                          unfinished_ - engine_.options.max_concurrent, engine_.options.max_waiting);
+  }
   if (!started_) {
     try {  // the standard library's only way to say that the system refused a thread
       thread_ = std::thread([this] { loop(); });
@@ -123,7 +45,8 @@ Status Scheduler::submit(std::shared_ptr<Request> request) {
     }
     started_ = true;
   }
-  incoming_.push_back(std::move(request));
+  unfinished_ += count;
+  incoming_.splice(incoming_.end(), added);
   wake_.notify_all();
   return Status();
 }
@@ -137,18 +60,27 @@ void Scheduler::wake() {
 }
 
 bool Scheduler::anything_to_do() {
-  return std::any_of(active_.begin(), active_.end(), [](const auto& r) { return r->cancelled || !r->full(); });
+  const auto cancelled = [](const auto& r) { return r->cancelled.load(); };
+  if (paused_) return std::ranges::any_of(active_, cancelled) || std::ranges::any_of(waiting_, cancelled);
+  return std::any_of(active_.begin(), active_.end(), [](const auto& r) { return r->cancelled || !r->queue->full(); }) ||
+         std::any_of(waiting_.begin(), waiting_.end(), [&](const auto& r) { return r->cancelled || may_begin(*r); });
 }
 
 void Scheduler::loop() {
+  lower_this_thread(engine_.options.thread_priority);
   while (true) {
+    if (shrink_.exchange(false)) {
+      logits_ = {};
+      hidden_ = {};
+      trace_ = {};
+    }
     {
       const bool idle = !anything_to_do();
       std::unique_lock lock(mutex_);
       if (idle) wake_.wait(lock, [&] { return stop_ || woken_ || !incoming_.empty(); });
       woken_ = false;
       if (stop_) return;
-      active_.splice(active_.end(), incoming_);
+      waiting_.splice(waiting_.end(), incoming_);
     }
     try {  // the standard library's only way to say that memory is out
       step();
@@ -160,71 +92,165 @@ void Scheduler::loop() {
 }
 
 void Scheduler::step() {
-  for (const auto& request : active_) {
-    if (request->cancelled) finish(*request, Finish::cancelled, Status());
+  for (Requests* list : {&waiting_, &active_}) {
+    for (const auto& request : *list) {
+      if (request->cancelled) finish(*request, Finish::cancelled, Status());
+    }
   }
   remove_finished();
+  if (paused_) return;
+  admit();
   const std::vector<Part> parts = choose_parts();
   if (!parts.empty()) run_parts(parts);
 }
 
-// Those that decode come first, one row each, but for a quarter that waiting prompts can count on; these share what is
-// left. Each time another one is first.
+// A sample waits until the prompt that it shares is computed.
+bool Scheduler::may_begin(const Request& r) const {
+  if (static_cast<int32_t>(active_.size()) >= engine_.options.max_concurrent) return false;
+  if (r.leader && r.leader->in_prompt && !r.leader->done) return false;
+  if (r.at_once == 0) return true;
+  const auto same = [&](const auto& other) { return other->queue == r.queue; };
+  return std::count_if(active_.begin(), active_.end(), same) < r.at_once;
+}
+
+void Scheduler::admit() {
+  waiting_.sort([](const auto& a, const auto& b) { return a->options().priority > b->options().priority; });
+  for (auto next = waiting_.begin(); next != waiting_.end();) {
+    const auto request = next++;
+    if (!may_begin(**request)) continue;
+    active_.splice(active_.end(), waiting_, request);
+    begin(*active_.back());
+  }
+}
+
+// Finds what of the prompt is computed already: by the session, by the sample that shares it, by any other session. The
+// last token is computed again even then: its logits are needed.
+void Scheduler::begin(Request& r) {
+  SessionState& session = *r.session;
+  if (session.weights_version != engine_.weights_version) session.rewind(0);
+  session.weights_version = engine_.weights_version;
+  if (r.leader) {
+    SessionState& first = *r.leader->session;
+    const auto share = [&] {
+      if (first.tokens.size() >= r.prompt.size()) session.adopt(first, r.prompt.size() - 1);
+    };
+    r.leader->done ? void(first.while_idle(share)) : share();  // once it is done, its session is the caller's again
+  }
+  r.leader.reset();
+  const auto same = std::mismatch(r.prompt.begin(), r.prompt.end(), session.tokens.begin(), session.tokens.end());
+  auto kept = std::min(static_cast<size_t>(same.first - r.prompt.begin()), r.prompt.size() - 1);
+  if (r.options().trace_experts) kept = std::min(kept, session.routing_rows);
+  session.rewind(kept);
+  if (!r.options().trace_experts) {
+    const std::span<const int32_t> wanted = std::span(r.prompt).first(r.prompt.size() - 1);
+    kept = static_cast<size_t>(engine_.prefix_cache->adopt(wanted, session.cache));
+    session.tokens.assign(wanted.begin(), wanted.begin() + static_cast<std::ptrdiff_t>(kept));
+  }
+  r.usage.cached_tokens = static_cast<int64_t>(kept);
+  r.to_feed.assign(r.prompt.begin() + static_cast<std::ptrdiff_t>(kept), r.prompt.end());
+  const auto certain = r.generation->certain();
+  r.to_feed.insert(r.to_feed.end(), certain.begin(), certain.end());
+  r.guesses = certain.size();
+  r.guesses_are_certain = true;
+  r.begun = Request::Clock::now();
+}
+
+// Those that decode come first, a row each and their guesses, but for a quarter that waiting prompts can count on;
+// these share what is left. Each time another one is first among those of its priority.
 std::vector<Scheduler::Part> Scheduler::choose_parts() {
-  const auto one_left = [](const Request& r) { return r.to_feed.size() - r.fed == 1; };
-  const bool prompts_wait =
-      std::any_of(active_.begin(), active_.end(), [&](const auto& r) { return !r->done_ && !one_left(*r); });
+  const auto runs = [](const Request& r) { return !r.done && !r.queue->full(); };
+  const auto prompts = std::count_if(active_.begin(), active_.end(), [&](const auto& r) { return r->in_prompt; });
+  const auto decoding = static_cast<int64_t>(active_.size()) - prompts;
   std::vector<Part> parts;
   int64_t rows_left = kBatchRows;
-  for (const bool decoding : {true, false}) {
-    const int64_t kept = decoding && prompts_wait ? kBatchRows / 4 : 0;
+  for (const bool prompt : {false, true}) {
+    const int64_t kept = !prompt && prompts > 0 ? kBatchRows / 4 : 0;
+    int64_t others = prompt ? 0 : decoding;
     for (const auto& active : active_) {
       Request& request = *active;
-      if (one_left(request) != decoding || rows_left <= kept || request.done_ || request.full()) continue;
+      if (request.in_prompt != prompt) continue;
+      --others;
+      if (rows_left <= kept || !runs(request)) continue;
+      if (!prompt) guess(request, decoding, rows_left - kept - 1 - others);
       add_part(request, rows_left, parts);
     }
   }
   if (!active_.empty()) active_.splice(active_.end(), active_, active_.begin());
+  active_.sort([](const auto& a, const auto& b) { return a->options().priority > b->options().priority; });
   return parts;
 }
 
-void Scheduler::add_part(Request& request, int64_t& rows_left, std::vector<Part>& parts) {
-  CacheSequence& cache = request.session->cache;
-  const size_t left = request.to_feed.size() - request.fed;
-  const auto rows = static_cast<int32_t>(std::min<int64_t>(rows_left, static_cast<int64_t>(left)));
-  const Status reserved = cache.reserve(cache.length() + rows);
+// Appends guesses to the one token that waits to be computed.
+void Scheduler::guess(Request& r, int64_t decoding, int64_t most) {
+  PENSEE_DCHECK(r.guesses == 0);
+  const int64_t context_left = engine_.context_max - r.session->cache.length() - 2;
+  most = std::min({most, context_left, r.generation->tokens_left() - 1});
+  if (most <= 0) return;
+  const auto certain = r.generation->certain();
+  r.guesses_are_certain = !certain.empty();
+  if (r.guesses_are_certain) {
+    const auto count = std::min(certain.size(), static_cast<size_t>(most));
+    r.to_feed.insert(r.to_feed.end(), certain.begin(), certain.begin() + static_cast<std::ptrdiff_t>(count));
+  } else if (r.drafter) {
+    const auto limit = static_cast<int32_t>(std::min<int64_t>(most, r.options().draft_max));
+    const int32_t depth = r.pace.depth(limit, decoding, cost_, r.drafter->seconds_a_guess());
+    if (depth > 0) r.drafter->propose(r.generation->history(), depth, r.to_feed);
+    if (r.to_feed.size() == 1) {
+      r.pace.rest();
+      r.drafter->catch_up(r.generation->history());
+    }
+  }
+  r.guesses = r.to_feed.size() - 1;
+}
+
+void Scheduler::add_part(Request& r, int64_t& rows_left, std::vector<Part>& parts) {
+  CacheSequence& cache = r.session->cache;
+  auto rows = static_cast<int32_t>(std::min<int64_t>(rows_left, static_cast<int64_t>(r.left())));
+  Status reserved = cache.reserve(cache.length() + rows);
+  if (!reserved.ok() && r.guesses > 0 && !r.in_prompt) {
+    r.to_feed.resize(1);
+    r.guesses = 0;
+    rows = 1;
+    reserved = cache.reserve(cache.length() + rows);
+  }
   if (!reserved.ok()) {
-    finish(request, Finish::error, reserved);
+    finish(r, Finish::error, reserved);
     return;
   }
-  if (request.in_prompt && request.fed == 0) request.prefill_begin = Clock::now();
-  parts.push_back({&request, rows, static_cast<size_t>(rows) == left});
+  const size_t first_with_logits = r.to_feed.size() - 1 - r.guesses;
+  const size_t end = r.fed + static_cast<size_t>(rows);
+  const size_t logits = end > first_with_logits ? end - std::max(first_with_logits, r.fed) : 0;
+  parts.push_back({&r, rows, static_cast<int32_t>(logits)});
   rows_left -= rows;
 }
 
-Status Scheduler::reserve_scratch(int64_t rows, int64_t logits_rows, int64_t context) {
-  constexpr int64_t step = 4096;  // of context: grow seldom
-  const Model& model = *engine_.content.model;
-  const int64_t rounded = (context + step - 1) / step * step;
-  const uint64_t held = scratch_.size();
-  const uint64_t bytes = decode_scratch_bytes(model, rows, logits_rows, rounded, engine_.pool->threads());
-  if (bytes <= held) return Status();
-  if (!engine_.budget.take(bytes - held)) {
-    return Status::format(Code::out_of_memory,
-                          "computing needs {} bytes of scratch space but memory_budget allows {} in all, {} of them "
-                          "taken",
-                          bytes, engine_.budget.limit(), engine_.budget.used());
-  }
-  Status reserved = scratch_.reserve(bytes);
-  if (!reserved.ok()) engine_.budget.give(bytes - held);
-  return reserved;
+namespace {
+
+// Of context: scratch grows seldom.
+int64_t rounded(int64_t context) {
+  constexpr int64_t step = 4096;
+  return (context + step - 1) / step * step;
 }
 
+}  // namespace
+
 Status Scheduler::run_pass(const Batch& batch, int64_t context, MutableView logits) {
-  std::lock_guard lock(compute_lock_);
-  PENSEE_TRY(reserve_scratch(batch.rows(), logits.rows, context));
+  const Pass pass(*this);
+  const Model& model = *engine_.content.model;
+  PENSEE_TRY(reserve_scratch(
+      decode_scratch_bytes(model, batch.rows(), logits.rows, rounded(context), engine_.pool->threads())));
   Compute compute = {*engine_.pool, scratch_, engine_.kernels};
-  if (decode(*engine_.content.model, batch, compute, logits)) return Status();
+  if (decode(model, batch, compute, logits)) return Status();
+  return Status(Code::cancelled, "cancelled");
+}
+
+Status Scheduler::run_draft(const DraftBatch& batch, int64_t context, MutableView logits, MutableView hidden_out) {
+  const Pass pass(*this);
+  const Model& model = *engine_.content.model;
+  PENSEE_TRY(reserve_scratch(
+      draft_scratch_bytes(model, batch.batch.rows(), logits.rows, rounded(context), engine_.pool->threads())));
+  Compute compute = {*engine_.pool, scratch_, engine_.kernels};
+  if (draft(model, batch, compute, logits, hidden_out)) return Status();
   return Status(Code::cancelled, "cancelled");
 }
 
@@ -232,6 +258,7 @@ void Scheduler::run_parts(const std::vector<Part>& parts) {
   std::vector<Run> runs;
   std::vector<int32_t> ids, positions, wanted;
   int64_t context = 0;
+  bool decoding = true, tracing = false, hidden = false;
   for (const Part& part : parts) {
     CacheSequence& cache = part.request->session->cache;
     const auto first = static_cast<int32_t>(cache.length());
@@ -239,97 +266,201 @@ void Scheduler::run_parts(const std::vector<Part>& parts) {
     for (int32_t i = 0; i < part.rows; ++i) {
       ids.push_back(part.request->to_feed[part.request->fed + static_cast<size_t>(i)]);
       positions.push_back(first + i);
+      if (i >= part.rows - part.logits_rows) wanted.push_back(static_cast<int32_t>(ids.size()) - 1);
     }
-    if (part.last) wanted.push_back(static_cast<int32_t>(ids.size()) - 1);
     context = std::max<int64_t>(context, first + part.rows);
+    decoding = decoding && !part.request->in_prompt;
+    tracing = tracing || part.request->options().trace_experts;
+    hidden = hidden || (part.request->drafter && part.request->drafter->wants_hidden());
   }
   Batch batch;
   batch.runs = runs;
   batch.token_ids = ids;
   batch.positions = positions;
   batch.rows_with_logits = wanted;
+  if (tracing) {
+    trace_.ids.resize(ids.size() * engine_.routing_numbers());
+    trace_.weights.resize(trace_.ids.size());
+    batch.trace = {trace_.ids.data(), trace_.weights.data()};
+  }
+  std::vector<int32_t> all_rows;
+  if (hidden) {
+    const int64_t width = engine_.content.model->config.hidden_size;
+    all_rows.resize(ids.size());
+    std::iota(all_rows.begin(), all_rows.end(), 0);
+    hidden_.resize(ids.size() * static_cast<size_t>(width));
+    batch.rows_with_hidden = all_rows;
+    batch.hidden = MutableView(hidden_.data(), batch.rows(), width);
+  }
   batch.cancelled = [](void* user) {
     const auto& all = *static_cast<const std::vector<Part>*>(user);
     return std::all_of(all.begin(), all.end(), [](const Part& p) { return p.request->cancelled.load(); });
   };
   batch.cancelled_user = const_cast<std::vector<Part>*>(&parts);
-  const int64_t vocab = engine_.content.model->config.vocab_size;
-  logits_.resize(wanted.size() * static_cast<size_t>(vocab));
-  const Status status =
-      run_pass(batch, context, MutableView(logits_.data(), static_cast<int64_t>(wanted.size()), vocab));
+  const auto vocab = static_cast<size_t>(engine_.content.model->config.vocab_size);
+  logits_.resize(wanted.size() * vocab);
+  const auto begin = Request::Clock::now();
+  const MutableView logits(logits_.data(), static_cast<int64_t>(wanted.size()), static_cast<int64_t>(vocab));
+  const Status status = run_pass(batch, context, logits);
   if (status.code() == Code::cancelled) return;  // the next step finishes them
-  size_t row = 0;
+  if (decoding) cost_.observe(batch.rows(), seconds(begin, Request::Clock::now()));
+  size_t row = 0, logits_row = 0;
   for (const Part& part : parts) {
-    if (!status.ok()) {
+    if (status.ok()) {
+      const auto count = static_cast<size_t>(part.logits_rows) * vocab;
+      advance(part, std::span(logits_).subspan(logits_row * vocab, count), row);
+    } else {
       finish(*part.request, Finish::error, status);
-      continue;
     }
-    std::span<const float> logits;
-    if (part.last) logits = std::span(logits_).subspan(static_cast<size_t>(vocab) * row++, static_cast<size_t>(vocab));
-    advance(part, logits);
+    row += static_cast<size_t>(part.rows);
+    logits_row += static_cast<size_t>(part.logits_rows);
   }
 }
 
-// The rows of `part` are in the cache now; with logits, its next token is chosen.
-void Scheduler::advance(const Part& part, std::span<const float> logits) {
-  Request& r = *part.request;
+// The next `count` rows of to_feed are in the cache for good; row `first_row` of the pass was the first of them.
+void Scheduler::keep(Request& r, size_t count, size_t first_row) {
+  if (count == 0) return;
   SessionState& session = *r.session;
+  if (r.drafter && r.drafter->wants_hidden()) {
+    const auto width = static_cast<size_t>(engine_.content.model->config.hidden_size);
+    r.drafter->learn(session.cache.length(), std::span(hidden_).subspan(first_row * width, count * width));
+  }
+  if (r.options().trace_experts && session.routing_rows == session.tokens.size()) {
+    const size_t numbers = engine_.routing_numbers(), known = session.routing_rows * numbers;
+    const auto append = [&](auto& to, const auto& from) {
+      to.resize(known);
+      const auto begin = from.begin() + static_cast<std::ptrdiff_t>(first_row * numbers);
+      to.insert(to.end(), begin, begin + static_cast<std::ptrdiff_t>(count * numbers));
+    };
+    append(session.routing.ids, trace_.ids);
+    append(session.routing.weights, trace_.weights);
+    session.routing_rows += count;
+  }
   const auto begin = r.to_feed.begin() + static_cast<std::ptrdiff_t>(r.fed);
-  session.tokens.insert(session.tokens.end(), begin, begin + part.rows);
-  session.cache.set_length(session.cache.length() + part.rows);
-  r.fed += static_cast<size_t>(part.rows);
+  session.tokens.insert(session.tokens.end(), begin, begin + static_cast<std::ptrdiff_t>(count));
+  session.cache.set_length(session.cache.length() + static_cast<int64_t>(count));
+  r.fed += count;
+}
+
+// After a pass: with logits, tokens are chosen, and rows whose guess was wrong are forgotten.
+void Scheduler::advance(const Part& part, std::span<const float> logits, size_t first_row) {
+  Request& r = *part.request;
   const ModelFacts& facts = engine_.content.model->facts;
   r.usage.flops += 2.0 * static_cast<double>(facts.parameters_active) * part.rows;
-  r.usage.weight_bytes_read += static_cast<double>(part.rows > 1 ? facts.weight_bytes : facts.active_weight_bytes);
-  if (logits.empty()) return;
-
-  if (r.in_prompt) {
+  r.usage.weight_bytes_read +=
+      std::min(static_cast<double>(facts.weight_bytes), static_cast<double>(facts.active_weight_bytes) * part.rows);
+  r.usage.passes += !r.in_prompt;
+  const auto given = static_cast<size_t>(part.rows - part.logits_rows);
+  keep(r, given, first_row);
+  if (r.drafter && r.in_prompt) r.drafter->catch_up(r.generation->history());
+  if (part.logits_rows == 0) return;
+  const bool prompt_ends = r.in_prompt;
+  if (prompt_ends) {
     r.in_prompt = false;
-    r.first_token = Clock::now();
+    r.first_token = Request::Clock::now();
   }
   std::vector<Event> events;
-  const int64_t position = session.cache.length();
-  const int32_t token = r.generation.step(logits, position, r.end_thought, events);
-  r.push(std::move(events));
-  if (token < 0) return finish(r, r.generation.finish(), Status());
+  const int32_t token = choose_tokens(part, logits, first_row + given, events);
+  const int64_t position = r.session->cache.length();
+  // A page is given away when the token after it is known: a drafter has then written its row of the last position.
+  if (prompt_ends || position % kPagePositions == 1) offer(*r.session);
+  r.queue->push(std::move(events));
+  if (token < 0) return finish(r, r.generation->finish(), r.generation->status());
   if (position + 1 >= engine_.context_max) return finish(r, Finish::length, Status());
   r.to_feed.assign(1, token);
   r.fed = 0;
+  r.guesses = 0;
+}
+
+// One token from each row of logits, as long as the row after it holds the token that was chosen.
+int32_t Scheduler::choose_tokens(const Part& part, std::span<const float> logits, size_t first_row,
+                                 std::vector<Event>& events) {
+  Request& r = *part.request;
+  const auto vocab = static_cast<size_t>(engine_.content.model->config.vocab_size);
+  const size_t numbers = engine_.routing_numbers();
+  const auto rows = static_cast<size_t>(part.logits_rows);
+  int32_t token = -1;
+  size_t right = 0;
+  for (size_t i = 0; i < rows; ++i) {
+    keep(r, 1, first_row + i);
+    const size_t before = events.size();
+    const int64_t position = r.session->cache.length();
+    token = r.generation->step(logits.subspan(i * vocab, vocab), position, r.end_thought, events);
+    for (size_t e = before; e < events.size(); ++e) {
+      events[e].sample = r.sample;
+      if (!r.options().trace_experts || events[e].token_id < 0) continue;
+      const auto at = static_cast<std::ptrdiff_t>((first_row + i) * numbers);
+      const auto end = at + static_cast<std::ptrdiff_t>(numbers);
+      events[e].experts.ids.assign(trace_.ids.begin() + at, trace_.ids.begin() + end);
+      events[e].experts.weights.assign(trace_.weights.begin() + at, trace_.weights.begin() + end);
+    }
+    if (token < 0 || position + 1 >= engine_.context_max) break;
+    if (i + 1 == rows || token != r.to_feed[r.fed]) break;
+    ++right;
+  }
+  if (!r.guesses_are_certain && rows > 1) {
+    r.pace.observe(static_cast<int64_t>(rows) - 1, static_cast<int64_t>(right));
+    r.usage.drafted_tokens += static_cast<int64_t>(rows) - 1;
+    r.usage.accepted_tokens += static_cast<int64_t>(right);
+  }
+  return token;
 }
 
 void Scheduler::finish(Request& r, Finish reason, Status status) noexcept {
-  if (r.done_) return;
+  if (r.done) return;
+  r.done = true;
   std::vector<Event> events;
+  Event end;
   try {
-    r.generation.flush(events);
+    r.generation->flush(events);
+    for (Event& event : events) event.sample = r.sample;
+    offer(*r.session);
+    if (r.options().trace_experts) {
+      auto routing = std::make_shared<ExpertRow>(r.session->routing);
+      routing->ids.resize(r.session->routing_rows * engine_.routing_numbers());
+      routing->weights.resize(routing->ids.size());
+      end.routing = std::move(routing);
+    }
   } catch (const std::bad_alloc&) {
     reason = Finish::error;
     status = no_memory();
   }
-  Event end;
   end.kind = EventKind::end;
+  end.sample = r.sample;
   end.finish = reason;
   end.status = std::move(status);
-  Usage& u = r.usage;
-  const Clock::time_point now = Clock::now();
-  u.thought_tokens = r.generation.thought_tokens();
-  u.answer_tokens = r.generation.answer_tokens();
-  u.seconds = seconds(r.asked, now);
-  if (!r.in_prompt) {
-    u.seconds_to_first_token = seconds(r.asked, r.first_token);
-    const double prefill = seconds(r.prefill_begin, r.first_token);
-    const double decoding = seconds(r.first_token, now);
-    const auto generated = static_cast<double>(u.thought_tokens + u.answer_tokens);
-    if (prefill > 0) u.prompt_tokens_per_second = static_cast<double>(u.prompt_tokens - u.cached_tokens) / prefill;
-    if (decoding > 0 && generated > 1) u.tokens_per_second = (generated - 1) / decoding;
-  }
-  end.usage = u;
+  settle_usage(r);
+  end.usage = r.usage;
   r.session->busy = false;
-  r.close(std::move(events), std::move(end));
+  --unfinished_;
+  r.queue->close(std::move(events), std::move(end));
+}
+
+void Scheduler::offer(const SessionState& session) noexcept {
+  if (session.tokens.empty()) return;
+  engine_.prefix_cache->offer(std::span(session.tokens).first(session.tokens.size() - 1), session.cache);
+}
+
+void Scheduler::settle_usage(Request& r) {
+  Usage& u = r.usage;
+  const auto now = Request::Clock::now();
+  u.thought_tokens = r.generation->thought_tokens();
+  u.answer_tokens = r.generation->answer_tokens();
+  u.seconds = seconds(r.asked, now);
+  if (r.begun != Request::Clock::time_point()) u.seconds_waiting = seconds(r.asked, r.begun);
+  if (r.in_prompt) return;
+  u.seconds_to_first_token = seconds(r.asked, r.first_token);
+  const double prefill = seconds(r.begun, r.first_token);
+  const double decoding = seconds(r.first_token, now);
+  const auto generated = static_cast<double>(u.thought_tokens + u.answer_tokens);
+  if (prefill > 0) u.prompt_tokens_per_second = static_cast<double>(u.prompt_tokens - u.cached_tokens) / prefill;
+  if (decoding > 0 && generated > 1) u.tokens_per_second = (generated - 1) / decoding;
 }
 
 void Scheduler::remove_finished() {
-  std::erase_if(active_, [](const auto& request) { return request->done_; });
+  for (Requests* list : {&waiting_, &active_}) {
+    std::erase_if(*list, [](const auto& request) { return request->done; });
+  }
 }
 
 }  // namespace pensee

@@ -169,6 +169,13 @@ Result<std::shared_ptr<const GgufFile>> open_gguf(std::shared_ptr<const File> fi
   return std::shared_ptr<const GgufFile>(std::move(result));
 }
 
+Result<std::string> read_gguf_header_text(const File& file) {
+  PENSEE_ASSIGN(const GgufHeader header, formats::read_gguf_header(file));
+  std::string text(std::min(header.data_begin, file.size()), '\0');
+  PENSEE_TRY(file.read(0, std::as_writable_bytes(std::span(text.data(), text.size()))));
+  return text;
+}
+
 Result<json::Value> read_gguf_metadata(const File& file) {
   PENSEE_ASSIGN(GgufHeader header, formats::read_gguf_header(file));
   return std::move(header.metadata);

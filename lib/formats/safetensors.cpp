@@ -7,9 +7,12 @@
 //         +-------------+---------------------+------------------------------------+
 //
 // As the format demands, the tensors must cover the data exactly: no gap, no overlap, nothing behind. A dtype that we
-// do not read is no error until someone asks for that tensor. A sharded model is a folder with an index that maps
+// do not read is no error until someone asks for that tensor. F8_E4M3 comes with a tensor of scales beside it, as
+// DeepSeek-V3 publishes its weights; the two are read as one. A sharded model is a folder with an index that maps
 // tensor names to shards; a shard's name may not leave the folder.
 #include <algorithm>
+#include <cstring>
+#include <iterator>
 #include <optional>
 
 #include "formats/checks.h"
@@ -30,7 +33,7 @@ struct Dtype {
 };
 constexpr Dtype kDtypes[] = {
     {"F32", 32, StoredType::f32},      {"F16", 16, StoredType::f16},          {"BF16", 16, StoredType::bf16},
-    {"F64", 64, StoredType::count},    {"F8_E4M3", 8, StoredType::count},     {"F8_E4M3FNUZ", 8, StoredType::count},
+    {"F64", 64, StoredType::count},    {"F8_E4M3", 8, StoredType::f8_e4m3},   {"F8_E4M3FNUZ", 8, StoredType::count},
     {"F8_E5M2", 8, StoredType::count}, {"F8_E5M2FNUZ", 8, StoredType::count}, {"F8_E8M0", 8, StoredType::count},
     {"F6_E2M3", 6, StoredType::count}, {"F6_E3M2", 6, StoredType::count},     {"F4", 4, StoredType::count},
     {"C64", 64, StoredType::count},    {"I64", 64, StoredType::count},        {"U64", 64, StoredType::count},
@@ -57,6 +60,63 @@ bool read_naturals(const json::Value* value, std::vector<int64_t>& out) {
   return true;
 }
 
+// Numbers of 8 bits with their scales, as rows of blocks with a scale each; as F32 where a row is no whole number of
+// blocks. Reads whole blocks.
+class ScaledRows final : public File {
+ public:
+  static constexpr int64_t kSide = 128;  // a scale serves kSide x kSide numbers
+
+  ScaledRows(Tensor numbers, Tensor scales) : numbers_(std::move(numbers)), scales_(std::move(scales)) {
+    type_ = numbers_.cols() % info(StoredType::f8_e4m3).block_elements == 0 ? StoredType::f8_e4m3 : StoredType::f32;
+    size_ = static_cast<uint64_t>(numbers_.rows()) * row_bytes(type_, numbers_.cols());
+    name_ = numbers_.file->name();
+  }
+  StoredType type() const { return type_; }
+
+  Status read(uint64_t offset, std::span<std::byte> out) const override {
+    const auto unit = static_cast<uint64_t>(info(type_).block_bytes);
+    if (offset > size_ || out.size() > size_ - offset || offset % unit != 0 || out.size() % unit != 0) {
+      return Status::format(Code::bad_argument, "{}: bytes {} to {} of a tensor are no blocks of its {}", name_, offset,
+                            offset + out.size(), size_);
+    }
+    const int64_t cols = numbers_.cols(), in_block = info(type_).block_elements;
+    int64_t element = static_cast<int64_t>(offset / unit) * in_block, band = -1;
+    std::vector<uint8_t> q(static_cast<size_t>(cols));
+    std::vector<float> scales(static_cast<size_t>(scales_.cols()));
+    while (!out.empty()) {
+      const int64_t row = element / cols, col = element % cols;
+      const int64_t count = std::min(cols - col, static_cast<int64_t>(out.size() / unit) * in_block);
+      const std::span<uint8_t> part = std::span(q).first(static_cast<size_t>(count));
+      PENSEE_TRY(numbers_.file->read(numbers_.offset + static_cast<uint64_t>(element), std::as_writable_bytes(part)));
+      if (row / kSide != band) {
+        band = row / kSide;
+        PENSEE_TRY(read_rows_float(scales_, band, 1, scales));
+      }
+      const auto bytes = static_cast<size_t>(count / in_block) * unit;
+      write(part, col, scales, out.data());
+      out = out.subspan(bytes);
+      element += count;
+    }
+    return Status();
+  }
+
+ private:
+  void write(std::span<const uint8_t> q, int64_t col, const std::vector<float>& scales, std::byte* to) const {
+    const auto step = static_cast<size_t>(info(type_).block_elements);
+    for (size_t i = 0; i < q.size(); i += step) {
+      const float scale = scales[static_cast<size_t>(col + static_cast<int64_t>(i)) / kSide];
+      const float first = type_ == StoredType::f32 ? scale * e4m3_to_float(q[i]) : scale;
+      std::memcpy(to, &first, sizeof first);
+      to += sizeof first;
+      if (type_ == StoredType::f32) continue;
+      std::memcpy(to, &q[i], step);
+      to += step;
+    }
+  }
+  Tensor numbers_, scales_;
+  StoredType type_;
+};
+
 class SafetensorsFile final : public TensorFile {
  public:
   explicit SafetensorsFile(std::string name) { name_ = std::move(name); }
@@ -73,7 +133,33 @@ class SafetensorsFile final : public TensorFile {
     return check_cover(*file, file->size() - data_begin, extents);
   }
 
-  Status finish() { return index(); }
+  Status finish() {
+    if (eights_.empty()) return index();
+    PENSEE_TRY(index());
+    std::vector<Tensor> joined;
+    for (Tensor& numbers : eights_) {
+      const std::string scales_name = numbers.name + "_scale_inv";
+      const Tensor* scales = find(scales_name);
+      const auto sides = [](int64_t n) { return (n + ScaledRows::kSide - 1) / ScaledRows::kSide; };
+      const std::vector<int64_t> shape = {sides(numbers.rows()), sides(numbers.cols())};
+      if (!scales || numbers.shape.size() != 2) {
+        unreadable_.push_back({numbers.name, format("has dtype F8_E4M3, which is read with its scales, '{}'; there are "
+                                                    "none for a matrix",
+                                                    printable(scales_name))});
+      } else if (scales->shape != shape || info(scales->type).block_elements != 1) {
+        unreadable_.push_back({numbers.name, format("has dtype F8_E4M3 and scales of shape {}; one for each {} x {} "
+                                                    "numbers is read, {}",
+                                                    formats::shape_text(scales->shape), ScaledRows::kSide,
+                                                    ScaledRows::kSide, formats::shape_text(shape))});
+      } else {
+        auto rows = std::make_shared<ScaledRows>(numbers, *scales);
+        joined.push_back({numbers.name, rows->type(), numbers.shape, 0, rows->size(), rows});
+      }
+    }
+    eights_.clear();
+    std::move(joined.begin(), joined.end(), std::back_inserter(tensors_));
+    return index();
+  }
   bool knows(std::string_view name) const { return find(name) || why_absent(name).code() == Code::unsupported; }
 
  private:
@@ -137,7 +223,8 @@ class SafetensorsFile final : public TensorFile {
     } else if (std::string objection = formats::shape_objection(shape); !objection.empty()) {
       unreadable_.push_back({name, std::move(objection)});
     } else {
-      tensors_.push_back({name, dtype->type, std::move(shape), data_begin + begin, end - begin, file});
+      auto& list = dtype->type == StoredType::f8_e4m3 ? eights_ : tensors_;
+      list.push_back({name, dtype->type, std::move(shape), data_begin + begin, end - begin, file});
     }
     return Status();
   }
@@ -157,6 +244,8 @@ class SafetensorsFile final : public TensorFile {
     return Status::corrupt("{}: the last tensor ends at byte {} of the data, but there are {}", file.name(), covered,
                            data_bytes);
   }
+
+  std::vector<Tensor> eights_;  // F8_E4M3, as they lie in the file, until their scales are known
 };
 
 bool leaves_folder(std::string_view name) {

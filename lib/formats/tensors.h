@@ -77,5 +77,7 @@ class GgufFile : public TensorFile {
 Result<std::shared_ptr<const GgufFile>> open_gguf(std::shared_ptr<const File> file);
 // The metadata alone: also of a file whose tensors are missing or cut short (a vocabulary, half a download).
 Result<json::Value> read_gguf_metadata(const File& file);
+// Its bytes up to the first tensor's data: all that read_gguf_metadata needs.
+Result<std::string> read_gguf_header_text(const File& file);
 
 }  // namespace pensee

@@ -27,17 +27,21 @@ bool has_avx512() {
          __builtin_cpu_supports("avx512vnni");
 }
 #elif defined(__aarch64__)
-bool has_dotprod() {
-#if defined(__linux__)
-  return (getauxval(AT_HWCAP) & (1UL << 20)) != 0;  // HWCAP_ASIMDDP
-#elif defined(__APPLE__)
-  int has = 0;
-  size_t size = sizeof(has);
-  return sysctlbyname("hw.optional.arm.FEAT_DotProd", &has, &size, nullptr, 0) == 0 && has != 0;
-#else
-  return false;
-#endif
+#if defined(__APPLE__)
+bool has(const char* feature) {
+  int value = 0;
+  size_t size = sizeof(value);
+  return sysctlbyname(feature, &value, &size, nullptr, 0) == 0 && value != 0;
 }
+bool has_dotprod() { return has("hw.optional.arm.FEAT_DotProd"); }
+bool has_i8mm() { return has_dotprod() && has("hw.optional.arm.FEAT_I8MM"); }
+#elif defined(__linux__)
+bool has_dotprod() { return (getauxval(AT_HWCAP) & (1UL << 20)) != 0; }                    // HWCAP_ASIMDDP
+bool has_i8mm() { return has_dotprod() && (getauxval(AT_HWCAP2) & (1UL << 13)) != 0; }  // HWCAP2_I8MM
+#else
+bool has_dotprod() { return false; }
+bool has_i8mm() { return false; }
+#endif
 #endif
 
 const Row kRows[] = {
@@ -45,6 +49,7 @@ const Row kRows[] = {
     {&kAvx512Kernels, has_avx512},
     {&kAvx2Kernels, has_avx2},
 #elif defined(__aarch64__)
+    {&kNeonI8mmKernels, has_i8mm},
     {&kNeonDotprodKernels, has_dotprod},
     {&kNeonKernels, [] { return true; }},
 #endif

@@ -1,5 +1,5 @@
-// The tables for aarch64: every CPU, and those whose tiles may use sdot (ARMv8.2 with dotprod). The other kernels are
-// the same.
+// The tables for aarch64: every CPU, those whose tiles may use sdot (ARMv8.2 with dotprod), and those with smmla, of
+// i8mm. The other kernels are the same.
 // clang-format off
 #include "kernels/generic/vec_neon.h"
 // clang-format on
@@ -9,4 +9,5 @@
 namespace pensee {
 const Kernels kNeonKernels = {PENSEE_GENERIC_KERNELS("neon"), &kNeonTiles};
 const Kernels kNeonDotprodKernels = {PENSEE_GENERIC_KERNELS("neon_dotprod"), &kNeonDotprodTiles};
+const Kernels kNeonI8mmKernels = {PENSEE_GENERIC_KERNELS("neon_i8mm"), &kNeonI8mmTiles};
 }  // namespace pensee

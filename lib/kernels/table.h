@@ -6,8 +6,19 @@
 
 namespace pensee {
 
-enum class CacheType : uint8_t { f32, f16, bf16 };
-constexpr int64_t cache_type_bytes(CacheType t) { return t == CacheType::f32 ? 4 : 2; }
+// int8 and int4: blocks of 32 numbers behind the float that scales them, the last one filled up with zeros.
+//   int8  scale, 32 signed bytes                                           36 bytes
+//   int4  scale, 16 bytes: number i in the low half of byte i, i + 16 in    20 bytes
+//         its high half, each 8 too large
+enum class CacheType : uint8_t { f32, f16, bf16, int8, int4 };
+inline constexpr int64_t kCacheBlock = 32;
+constexpr bool is_quantised(CacheType t) { return t == CacheType::int8 || t == CacheType::int4; }
+constexpr int64_t cache_row_bytes(CacheType t, int64_t numbers) {
+  const int64_t blocks = (numbers + kCacheBlock - 1) / kCacheBlock;
+  if (t == CacheType::int8) return blocks * 36;
+  if (t == CacheType::int4) return blocks * 20;
+  return numbers * (t == CacheType::f32 ? 4 : 2);
+}
 
 // Positions of a cache page; also the chunk that one attend() call reads. A segment is the fixed number of positions
 // whose chunks are joined one after another before segments are joined in order.
@@ -23,10 +34,11 @@ struct AttendArgs {
   int32_t key_dim;
   int32_t value_dim;
   float scale;
-  CacheType type;
-  const void* keys;  // [positions, key_dim], row stride key_stride elements
+  CacheType key_type;
+  CacheType value_type;
+  const void* keys;    // [positions, key_dim], a row each key_stride bytes
+  const void* values;  // [positions, value_dim], a row each value_stride bytes; may overlap keys (latent)
   int64_t key_stride;
-  const void* values;  // [positions, value_dim], row stride value_stride elements; may overlap keys (latent)
   int64_t value_stride;
   int32_t positions;    // 1..kPagePositions
   const int32_t* from;  // [num_q] each query sees rows [from, to) of this chunk; from >= to: none, state stays
@@ -38,7 +50,7 @@ struct AttendArgs {
 };
 
 struct Kernels {
-  const char* isa;  // "scalar", "avx2", "avx512", "neon", "neon_dotprod"
+  const char* isa;  // "scalar", "avx2", "avx512", "neon", "neon_dotprod", "neon_i8mm"
 
   // y[n] = x * rsqrt(mean(x^2) + eps) * weight (weight may be null: all ones). y may be x.
   void (*rms_norm)(const float* x, const float* weight, float eps, float* y, int64_t n);
@@ -55,7 +67,10 @@ struct Kernels {
   // Rotates dim numbers (dim even) by cos/sin [dim/2]. interleaved: pairs (2i, 2i+1); else (i, i + dim/2).
   // The result lies in the same order as the input.
   void (*rope)(float* x, const float* cos, const float* sin, int64_t dim, bool interleaved);
-  // Stores n floats as cache numbers.
+  // An orthonormal rotation that is its own inverse: Hadamard's, over powers of two up to 128, greatest first. It
+  // spreads what sticks out over its neighbours, which quantising wants; scores of two rotated rows stay the same.
+  void (*rotate)(float* x, int64_t n);
+  // Stores n floats as a cache row, cache_row_bytes(type, n) long.
   void (*to_cache)(const float* x, void* out, CacheType type, int64_t n);
   void (*attend)(const AttendArgs& args);
   // Joins the state (max2, sum2, acc2) of a later segment into (max, sum, acc) of the earlier ones.
@@ -70,7 +85,8 @@ struct Kernels {
 extern const Kernels kScalarKernels;
 extern const Kernels kAvx2Kernels;    // x86-64 builds only
 extern const Kernels kAvx512Kernels;  // x86-64 builds only
-extern const Kernels kNeonKernels;    // aarch64 builds only, as is the next
+extern const Kernels kNeonKernels;    // aarch64 builds only, as are the next
 extern const Kernels kNeonDotprodKernels;
+extern const Kernels kNeonI8mmKernels;
 
 }  // namespace pensee

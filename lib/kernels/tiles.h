@@ -21,7 +21,9 @@
 //   6k  per 8 groups       half d[16], then per group int8 scale[2][16],      w = d * scale * (q - 32)
 //                          one for each half of the group
 //
-// Float layouts: f32 and f16 are [K][16]; bf16 is [K / 2][16][2], K rounded up to even.
+// Float layouts: f32 and f16 are [K][16]; bf16 is [K / 2][16][2], K rounded up to even. f8 is, like the quantised ones,
+// [scales][planes]: float scale[16] for each 32 of K, and e4m3 [K][16], read as halves with the same exponent field, so
+// that w = (256 scale) * half; the scales stand multiplied.
 #pragma once
 
 #include <stdint.h>
@@ -32,9 +34,9 @@ constexpr int kTileRows = 16;
 constexpr int kGroup = 32;       // numbers of K that share an activation scale
 constexpr int kSuperGroups = 8;  // groups of a k layout's super-block
 
-enum class Layout : uint8_t { f32, f16, bf16, u4s, u4m, u4k, u5s, u5m, u5k, u6k, i8s, count };
+enum class Layout : uint8_t { f32, f16, bf16, f8, u4s, u4m, u4k, u5s, u5m, u5k, u6k, i8s, count };
 constexpr int kLayouts = static_cast<int>(Layout::count);
-constexpr bool is_float(Layout l) { return l <= Layout::bf16; }
+constexpr bool is_float(Layout l) { return l <= Layout::f8; }
 
 // A group of quantised activations, x[i] = scale * q[i]. A group that holds an infinity or NaN has q = 0 and
 // scale = NaN; one whose largest magnitude is below 1e-30 counts as zero.
@@ -53,8 +55,8 @@ struct Group8 {
 enum class ByteOrder : uint8_t { nibbles, bytes };  // of u4, u5 and u6 layouts; of i8
 
 struct TileArgs {
-  const uint8_t* scales;  // quantised layouts: the row block's; float layouts: unused
-  const uint8_t* planes;  // float layouts: the row block
+  const uint8_t* scales;  // quantised layouts and f8: the row block's; other float layouts: unused
+  const uint8_t* planes;  // float layouts but f8: the row block
   int64_t cols;           // K
   const void* const* x;   // [tokens] float, Group16 or Group8 rows
   float* const* y;        // [tokens] where the row block's outputs go
@@ -76,5 +78,6 @@ extern const TileTable kAvx2Tiles;         // x86-64 builds only
 extern const TileTable kAvx512Tiles;       // x86-64 builds only
 extern const TileTable kNeonTiles;         // aarch64 builds only
 extern const TileTable kNeonDotprodTiles;  // aarch64 builds only
+extern const TileTable kNeonI8mmTiles;     // aarch64 builds only
 
 }  // namespace pensee

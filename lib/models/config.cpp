@@ -18,6 +18,7 @@ void ModelConfig::derive() {
     attention_out_dim = q_dim;
   }
   shared_intermediate_size = n_shared_experts * moe_intermediate_size;
+  mtp_join_dim = 2 * hidden_size;
   rope_pairs = rope.dim / 2;
   if (attention_scale == 0) attention_scale = 1.0f / std::sqrt(static_cast<float>(head_dim));
 }
@@ -53,6 +54,29 @@ Status ModelConfig::check(std::string_view file) const {
   if (n_routed_experts / n_group * topk_group < num_experts_per_tok) {
     return Status::corrupt("{}: the {} groups kept hold fewer experts than num_experts_per_tok {}", file, topk_group,
                            num_experts_per_tok);
+  }
+  return Status();
+}
+
+Status check_replay(const ModelConfig& c, std::span<const int32_t> expert_ids) {
+  const auto k = static_cast<size_t>(c.num_experts_per_tok), layers = static_cast<size_t>(c.moe_layers());
+  if (layers == 0) return Status(Code::bad_argument, "a routing to replay was given but the model has no experts");
+  if (expert_ids.size() % (k * layers) != 0) {
+    return Status::format(Code::bad_argument, "{} expert ids to replay are no whole rows of {} layers with {} each",
+                          expert_ids.size(), layers, k);
+  }
+  for (size_t first = 0; first < expert_ids.size(); first += k) {
+    const auto ids = expert_ids.subspan(first, k);
+    if (std::count(ids.begin(), ids.end(), -1) == static_cast<int64_t>(k)) continue;
+    for (size_t i = 0; i < k; ++i) {
+      const bool twice = std::find(ids.begin(), ids.begin() + static_cast<std::ptrdiff_t>(i), ids[i]) !=
+                         ids.begin() + static_cast<std::ptrdiff_t>(i);
+      if (ids[i] >= 0 && ids[i] < c.n_routed_experts && !twice) continue;
+      return Status::format(Code::bad_argument, "expert id {} to replay, of row {} and mixture {}, {}", ids[i],
+                            first / k / layers, first / k % layers,
+                            twice ? std::string("stands there twice")
+                                  : format("is not one of the model's {} experts", c.n_routed_experts));
+    }
   }
   return Status();
 }

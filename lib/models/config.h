@@ -2,7 +2,9 @@
 // number against a range, so that no later code meets a size that is absurd or a division by zero.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -19,6 +21,7 @@ struct ModelConfig {
   std::string name;
   int64_t hidden_size = 0;
   int64_t num_hidden_layers = 0;
+  int64_t num_nextn_predict_layers = 0;  // behind the hidden layers
   int64_t vocab_size = 0;
   int64_t max_position_embeddings = 0;
   float rms_norm_eps = 1e-6f;
@@ -55,6 +58,7 @@ struct ModelConfig {
   int64_t kv_down_dim = 0, kv_up_dim = 0;
   int64_t attention_out_dim = 0;  // columns of o_proj
   int64_t shared_intermediate_size = 0;
+  int64_t mtp_join_dim = 0;
   int64_t rope_pairs = 0;
   void derive();
   // Relations between the numbers that no single range shows. `file` is for messages.
@@ -62,7 +66,14 @@ struct ModelConfig {
 
   bool is_latent() const { return kv_lora_rank > 0; }
   bool is_moe_layer(int64_t layer) const { return n_routed_experts > 0 && layer >= first_k_dense_replace; }
+  int64_t moe_layers() const {
+    return n_routed_experts > 0 ? std::max<int64_t>(num_hidden_layers - first_k_dense_replace, 0) : 0;
+  }
 };
+
+// Expert ids for Batch::replay, [rows, moe_layers, num_experts_per_tok]: whole rows; each layer's are different ids of
+// the model's experts, or all -1.
+Status check_replay(const ModelConfig& config, std::span<const int32_t> expert_ids);
 
 // Reads members of a JSON object, keeps the first error. Keys get `prefix`; JSON null counts as absent.
 class ConfigReader {

@@ -69,6 +69,18 @@ const WeightRow kWeights[] = {
      "blk.{L}.ffn_up_shexp.weight", &C::shared_intermediate_size, &C::hidden_size},
     {Slot::shared_down, Where::moe_layers, Need::required, "model.layers.{L}.mlp.shared_experts.down_proj.weight",
      "blk.{L}.ffn_down_shexp.weight", &C::hidden_size, &C::shared_intermediate_size},
+    {Slot::mtp_join, Where::mtp, Need::required, "model.layers.{L}.eh_proj.weight", "blk.{L}.nextn.eh_proj.weight",
+     &C::hidden_size, &C::mtp_join_dim},
+    {Slot::mtp_embedding_norm, Where::mtp, Need::required, "model.layers.{L}.enorm.weight",
+     "blk.{L}.nextn.enorm.weight", nullptr, &C::hidden_size},
+    {Slot::mtp_hidden_norm, Where::mtp, Need::required, "model.layers.{L}.hnorm.weight", "blk.{L}.nextn.hnorm.weight",
+     nullptr, &C::hidden_size},
+    {Slot::mtp_head_norm, Where::mtp, Need::required, "model.layers.{L}.shared_head.norm.weight",
+     "blk.{L}.nextn.shared_head_norm.weight", nullptr, &C::hidden_size},
+    {Slot::mtp_embedding, Where::mtp, Need::optional, "model.layers.{L}.embed_tokens.weight",
+     "blk.{L}.nextn.embed_tokens.weight", &C::vocab_size, &C::hidden_size},
+    {Slot::mtp_head, Where::mtp, Need::optional, "model.layers.{L}.shared_head.head.weight",
+     "blk.{L}.nextn.shared_head_head.weight", &C::vocab_size, &C::hidden_size},
 };
 
 // 1/sqrt(qk_head_dim), and under YaRN the square of its mscale_all_dim factor, as the published code has it.
@@ -132,6 +144,7 @@ void read_deepseek_v3(ConfigReader& r, ModelConfig& c) {
   c.router_score = RouterScore::sigmoid;
   c.group_rank = GroupRank::two_best;
   c.norm_topk_prob = r.flag_or("norm_topk_prob", true);
+  c.num_nextn_predict_layers = r.count_or("num_nextn_predict_layers", 0, 0, kMaxLayers);
   const std::string scoring = r.text_or("scoring_func", "sigmoid");
   if (scoring != "sigmoid") r.refuse(format("scoring_func is '{}'; 'sigmoid' is known", scoring));
 }
@@ -160,7 +173,8 @@ void read_deepseek_gguf(ConfigReader& r, ModelConfig& c) {
   c.n_group = std::max<int64_t>(r.count_or("expert_group_count", 1, 0, kMaxExperts), 1);  // 0: none
   c.topk_group = std::max<int64_t>(r.count_or("expert_group_used_count", 1, 0, kMaxExperts), 1);
   // Layers of multi-token prediction are counted as blocks and stand at the end.
-  c.num_hidden_layers -= r.count_or("nextn_predict_layers", 0, 0, c.num_hidden_layers - 1);
+  c.num_nextn_predict_layers = r.count_or("nextn_predict_layers", 0, 0, c.num_hidden_layers - 1);
+  c.num_hidden_layers -= c.num_nextn_predict_layers;
   if (r.real_or("attention.temperature_scale", 0, 0, 1e9) != 0) r.refuse("attention.temperature_scale is not known");
   if (r.count_or("expert_gating_func", 1, 0, 2) == 2) {
     c.architecture = "deepseek_v3";

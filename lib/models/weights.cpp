@@ -42,6 +42,9 @@ bool applies(const WeightRow& row, const ModelConfig& config, int64_t layer) {
     case Where::moe_layers:
       if (layer < 0 || !config.is_moe_layer(layer)) return false;
       break;
+    case Where::mtp:
+      if (layer < config.num_hidden_layers) return false;
+      break;
   }
   const auto given = [&](Dimension d) { return !d || config.*d > 0; };
   return given(row.rows) && given(row.cols) && given(row.stack);
@@ -74,6 +77,11 @@ Status bind_one(const TensorFile& file, const std::string& name, const std::vect
 
 }  // namespace
 
+std::string weight_name(const WeightRow& row, int64_t layer, int64_t expert, Naming naming) {
+  const char* pattern = naming == Naming::gguf ? row.gguf : row.hf;
+  return pattern ? fill_in(pattern, layer, expert) : std::string();
+}
+
 Result<BoundWeights> bind_weights(std::span<const WeightRow> table, const ModelConfig& config, int64_t layer,
                                   const TensorFile& file, Naming naming) {
   BoundWeights bound;
@@ -81,11 +89,34 @@ Result<BoundWeights> bind_weights(std::span<const WeightRow> table, const ModelC
     const char* pattern = naming == Naming::gguf ? row.gguf : row.hf;
     if (!pattern || !applies(row, config, layer)) continue;
     auto& found = bound.tensors[static_cast<size_t>(row.slot)];
+    bound.rows[static_cast<size_t>(row.slot)] = config.*(row.rows ? row.rows : row.cols);
     const bool one_an_expert = std::string_view(pattern).find("{E}") != std::string_view::npos;
     const int64_t count = one_an_expert ? config.*row.stack : 1;
     for (int64_t expert = 0; expert < count; ++expert) {
       const std::vector<int64_t> shape = shape_of(row, config, !one_an_expert);
       PENSEE_TRY(bind_one(file, fill_in(pattern, layer, expert), shape, row.need, found));
+    }
+  }
+  return bound;
+}
+
+Result<BoundWeights> bind_given(std::span<const WeightRow> table, const ModelConfig& config, int64_t layer,
+                                const TensorFile& given) {
+  BoundWeights bound;
+  for (const WeightRow& row : table) {
+    if (!row.hf || !applies(row, config, layer)) continue;
+    auto& found = bound.tensors[static_cast<size_t>(row.slot)];
+    bound.rows[static_cast<size_t>(row.slot)] = config.*(row.rows ? row.rows : row.cols);
+    const bool one_an_expert = std::string_view(row.hf).find("{E}") != std::string_view::npos;
+    const std::vector<int64_t> shape = shape_of(row, config, !one_an_expert);
+    const int64_t count = one_an_expert ? config.*row.stack : 1;
+    for (int64_t expert = 0; expert < count; ++expert) {
+      const Tensor* tensor = given.find(fill_in(row.hf, layer, expert));
+      if (tensor && tensor->shape != shape) {
+        return Status::format(Code::bad_argument, "weight '{}' has shape {} but the model's has {}", tensor->name,
+                              shape_text(tensor->shape), shape_text(shape));
+      }
+      found.push_back(tensor);
     }
   }
   return bound;
@@ -97,7 +128,10 @@ StackedRows::StackedRows(std::vector<Piece> pieces, int64_t matrix_count) : piec
   type = first.type;
   cols = first.cols();
   matrices = matrix_count;
-  for (const Piece& piece : pieces_) rows += piece.rows;
+  for (const Piece& piece : pieces_) {
+    rows += piece.rows;
+    if (piece.tensor->type != first.type) type = StoredType::f32;
+  }
   rows /= matrices;
 }
 
@@ -110,7 +144,14 @@ Status StackedRows::read(int64_t first, int64_t count, std::span<std::byte> out)
     if (from < to) {
       const auto part = out.subspan(static_cast<uint64_t>(from - first) * bytes_a_row,
                                     static_cast<uint64_t>(to - from) * bytes_a_row);
-      PENSEE_TRY(read_rows(*piece.tensor, piece.first_row + from - piece_begin, to - from, part));
+      const int64_t first_row = piece.first_row + from - piece_begin;
+      if (piece.tensor->type == type) {
+        PENSEE_TRY(read_rows(*piece.tensor, first_row, to - from, part));
+      } else {
+        std::vector<float> numbers(static_cast<size_t>((to - from) * cols));
+        PENSEE_TRY(read_rows_float(*piece.tensor, first_row, to - from, numbers));
+        std::memcpy(part.data(), numbers.data(), part.size());
+      }
     }
     piece_begin += piece.rows;
   }

@@ -57,11 +57,18 @@ enum class Slot : uint8_t {
   shared_gate,
   shared_up,
   shared_down,
+  // multi-token prediction
+  mtp_join,
+  mtp_embedding_norm,
+  mtp_hidden_norm,
+  mtp_head_norm,
+  mtp_embedding,
+  mtp_head,
   count
 };
 inline constexpr size_t kSlots = static_cast<size_t>(Slot::count);
 
-enum class Where : uint8_t { model, layers, dense_layers, moe_layers };
+enum class Where : uint8_t { model, layers, dense_layers, moe_layers, mtp };  // mtp: behind the hidden layers
 enum class Need : uint8_t { required, optional };
 
 using Dimension = int64_t ModelConfig::*;
@@ -80,20 +87,35 @@ struct WeightRow {
 // What a table found for the model itself or for one layer. A slot holds one tensor, or one an expert, or none.
 struct BoundWeights {
   std::array<std::vector<const Tensor*>, kSlots> tensors;
+  std::array<int64_t, kSlots> rows{};  // of one matrix, by the config; a vector's length; 0: not of this model
+  int64_t rows_of(Slot slot) const { return rows[static_cast<size_t>(slot)]; }
   const Tensor* one(Slot slot) const {
     const auto& found = tensors[static_cast<size_t>(slot)];
     return found.empty() ? nullptr : found.front();
+  }
+  bool any(Slot slot) const {
+    for (const Tensor* tensor : all(slot))
+      if (tensor) return true;
+    return false;
   }
   const std::vector<const Tensor*>& all(Slot slot) const { return tensors[static_cast<size_t>(slot)]; }
 };
 
 enum class Naming : uint8_t { hugging_face, gguf };
 
-// layer -1: the rows of the model itself.
+// The row's name for a layer and an expert; "" where files of that kind do not have it.
+std::string weight_name(const WeightRow& row, int64_t layer, int64_t expert, Naming naming);
+
+// layer -1: the rows of the model itself; from num_hidden_layers on: a layer of multi-token prediction.
 Result<BoundWeights> bind_weights(std::span<const WeightRow> table, const ModelConfig& config, int64_t layer,
                                   const TensorFile& file, Naming naming);
 
-// Rows of tensors one after another as one weight: q, k, v; gate and up of each expert. The tensors outlive it.
+// The same of tensors by Hugging Face names of which any may be absent: absent experts are null among the others.
+Result<BoundWeights> bind_given(std::span<const WeightRow> table, const ModelConfig& config, int64_t layer,
+                                const TensorFile& given);
+
+// Rows of tensors one after another as one weight: q, k, v; gate and up of each expert. Of several types they are read
+// as F32. The tensors outlive it.
 class StackedRows final : public WeightSource {
  public:
   struct Piece {

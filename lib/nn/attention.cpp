@@ -74,6 +74,16 @@ void clear_state(float* max, float* sum, float* acc, int64_t queries, int64_t va
   std::fill_n(acc, queries * value_dim, 0.0f);
 }
 
+// Quantised rows are kept rotated (kernels/table.h: rotate), a latent and what follows it each for itself.
+void rotate_key(const Kernels& kernels, const CacheLayer& layer, float* key) {
+  kernels.rotate(key, layer.latent_dim);
+  kernels.rotate(key + layer.latent_dim, layer.key_dim - layer.latent_dim);
+}
+
+CacheType value_type_of(const CacheLayer& layer, const CacheShape& shape) {
+  return layer.value_dim > 0 ? shape.value_type : shape.key_type;
+}
+
 class CacheLoop {
  public:
   CacheLoop(const CacheAttention& a, const Pass& pass)
@@ -121,18 +131,24 @@ class CacheLoop {
 
   int32_t positions_of(const Block& b) const { return b.run->first_position + b.first_row + b.rows; }
 
+  const CacheShape& shape_of(const Block& b) const { return b.run->sequence->shape(); }
+  const CacheLayer& layer_of(const Block& b) const { return shape_of(b).layers[static_cast<size_t>(a_.layer)]; }
+
   void gather(const Block& b, const Workspace& w) const {
+    const bool rotated = is_quantised(shape_of(b).key_type);
     for (int32_t i = 0; i < b.rows * b.heads; ++i) {
       const int32_t head = b.kv_head * cut_.group + b.first_head + i % b.heads;
       const float* q = a_.q.row(b.run->first_row + b.first_row + i / b.heads) + int64_t{head} * a_.key_dim;
-      std::memcpy(w.q + int64_t{i} * a_.key_dim, q, sizeof(float) * static_cast<size_t>(a_.key_dim));
+      float* to = w.q + int64_t{i} * a_.key_dim;
+      std::memcpy(to, q, sizeof(float) * static_cast<size_t>(a_.key_dim));
+      if (rotated) rotate_key(pass_.kernels(), layer_of(b), to);
     }
   }
 
   // Folds the pages of segment `segment` into the workspace's state, which is cleared first.
   void segment(const Block& b, int32_t segment, const Workspace& w, float* max, float* sum, float* acc) const {
-    const CacheShape& shape = b.run->sequence->shape();
-    const CacheLayer& layer = shape.layers[static_cast<size_t>(a_.layer)];
+    const CacheShape& shape = shape_of(b);
+    const CacheLayer& layer = layer_of(b);
     const int32_t queries = b.rows * b.heads;
     clear_state(max, sum, acc, queries, a_.value_dim);
     AttendArgs args = {};
@@ -141,21 +157,21 @@ class CacheLoop {
     args.num_q = queries;
     args.value_dim = a_.value_dim;
     args.scale = a_.scale;
-    args.type = shape.type;
-    args.key_stride = layer.key_dim;
-    args.value_stride = layer.value_dim > 0 ? layer.value_dim : layer.key_dim;
+    args.key_type = shape.key_type;
+    args.value_type = value_type_of(layer, shape);
+    args.key_stride = layer.key_bytes;
+    args.value_stride = layer.value_bytes;
     args.from = w.from;
     args.to = w.to;
     args.max = max;
     args.sum = sum;
     args.acc = acc;
     args.scores = w.scores;
-    const int64_t number = cache_type_bytes(shape.type);
     const int32_t end = std::min((segment + 1) * kSegmentPositions, positions_of(b));
     for (int32_t at = segment * kSegmentPositions; at < end; at += kPagePositions) {
       const std::byte* page = b.run->sequence->page(at / kPagePositions);
-      args.keys = page + layer.key_offset + number * b.kv_head * kPagePositions * layer.key_dim;
-      args.values = page + layer.value_offset + number * b.kv_head * kPagePositions * layer.value_dim;
+      args.keys = page + layer.key_offset + b.kv_head * kPagePositions * layer.key_bytes;
+      args.values = page + layer.value_offset + b.kv_head * kPagePositions * layer.value_bytes;
       args.positions = std::min(kPagePositions, positions_of(b) - at);
       for (int32_t i = 0; i < queries; ++i) {
         w.from[i] = 0;
@@ -176,11 +192,13 @@ class CacheLoop {
 
   void write(const Block& b, const float* total) const {
     const float* acc = total + 2 * kBlockQueries;
+    const bool rotated = is_quantised(value_type_of(layer_of(b), shape_of(b)));
     for (int32_t i = 0; i < b.rows * b.heads; ++i) {
       const int32_t head = b.kv_head * cut_.group + b.first_head + i % b.heads;
       float* out = a_.out.row(b.run->first_row + b.first_row + i / b.heads) + int64_t{head} * a_.value_dim;
       const float inverse = 1.0f / total[kBlockQueries + i];
       for (int32_t d = 0; d < a_.value_dim; ++d) out[d] = acc[int64_t{i} * a_.value_dim + d] * inverse;
+      if (rotated) pass_.kernels().rotate(out, a_.value_dim);
     }
   }
 
@@ -239,22 +257,35 @@ size_t attend_cache_scratch_bytes(int64_t num_heads, int64_t key_dim, int64_t va
 }
 
 void append_cache(View keys, View values, int32_t layer_index, const Pass& pass) noexcept {
+  Scratch::Scope scope(pass.scratch());
+  const Kernels& kernels = pass.kernels();
+  const CacheShape& shape = pass.batch.runs.front().sequence->shape();
+  const CacheLayer& layer = shape.layers[static_cast<size_t>(layer_index)];
+  float* rotated = pass.scratch().take<float>(std::max(layer.key_dim, layer.value_dim));
   for (const Run& run : pass.batch.runs) {
-    const CacheShape& shape = run.sequence->shape();
-    const CacheLayer& layer = shape.layers[static_cast<size_t>(layer_index)];
-    const int64_t number = cache_type_bytes(shape.type);
-    const auto store = [&](View rows, int64_t row, int64_t offset, int64_t dim, std::byte* page, int64_t slot) {
-      for (int64_t head = 0; head < layer.heads; ++head) {
-        std::byte* to = page + offset + number * (head * kPagePositions + slot) * dim;
-        pass.kernels().to_cache(rows.row(row) + head * dim, to, shape.type, dim);
+    const auto key = [&](const float* x, std::byte* to) {
+      if (is_quantised(shape.key_type)) {
+        rotate_key(kernels, layer, std::copy_n(x, layer.key_dim, rotated) - layer.key_dim);
+        x = rotated;
       }
+      kernels.to_cache(x, to, shape.key_type, layer.key_dim);
+    };
+    const auto value = [&](const float* x, std::byte* to) {
+      if (is_quantised(shape.value_type)) {
+        kernels.rotate(std::copy_n(x, layer.value_dim, rotated) - layer.value_dim, layer.value_dim);
+        x = rotated;
+      }
+      kernels.to_cache(x, to, shape.value_type, layer.value_dim);
     };
     for (int32_t i = 0; i < run.rows; ++i) {
-      const int64_t position = run.first_position + i;
+      const int64_t position = run.first_position + i, row = run.first_row + i;
       std::byte* page = run.sequence->page(position / kPagePositions);
-      const int64_t slot = position % kPagePositions;
-      store(keys, run.first_row + i, layer.key_offset, layer.key_dim, page, slot);
-      if (values.data) store(values, run.first_row + i, layer.value_offset, layer.value_dim, page, slot);
+      for (int64_t head = 0; head < layer.heads; ++head) {
+        const int64_t slot = head * kPagePositions + position % kPagePositions;
+        key(keys.row(row) + head * layer.key_dim, page + layer.key_offset + slot * layer.key_bytes);
+        if (!values.data) continue;
+        value(values.row(row) + head * layer.value_dim, page + layer.value_offset + slot * layer.value_bytes);
+      }
     }
   }
 }

@@ -19,12 +19,30 @@ struct Run {
   int32_t first_position = 0;
 };
 
+// Experts by row and layer: [rows, moe_layers, num_experts_per_tok], rows as in the batch, mixtures counted from the
+// first. What is set is filled by the pass: the ids best first, and the weights that the experts' outputs got.
+struct RoutingTrace {
+  int32_t* expert_ids = nullptr;
+  float* weights = nullptr;
+};
+
+// Of the same shape: experts to be taken instead of those that the router would choose. Their weights come from this
+// pass's own scores, so only the choice is replaced ("routing replay": a policy is trained on the experts that it
+// sampled with). Where the first id is -1, the router chooses. The caller has checked them: check_replay.
+struct RoutingReplay {
+  const int32_t* expert_ids = nullptr;
+};
+
 struct Batch {
   std::span<const Run> runs;
   std::span<const int32_t> token_ids;         // one a row
   std::span<const int32_t> positions;         // one a row
   std::span<const int32_t> rows_with_logits;  // ascending
-  bool (*cancelled)(void* user) = nullptr;    // asked between layers
+  std::span<const int32_t> rows_with_hidden;  // of decode: ascending
+  MutableView hidden;                         // [rows_with_hidden, hidden_size]: what the head reads, for draft
+  RoutingTrace trace;
+  RoutingReplay replay;
+  bool (*cancelled)(void* user) = nullptr;  // asked between layers
   void* cancelled_user = nullptr;
 
   int64_t rows() const { return static_cast<int64_t>(token_ids.size()); }

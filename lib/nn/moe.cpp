@@ -36,7 +36,10 @@ void keep_best_groups(const Router& r, float* choice) {
   }
 }
 
-Routing route(const Router& r, View h, const Pass& pass) noexcept {
+Routing route(const MixtureOfExperts& f, View h, const Pass& pass) noexcept {
+  const Router& r = f.router;
+  const RoutingTrace& trace = pass.batch.trace;
+  const RoutingReplay& replay = pass.batch.replay;
   const int64_t k = r.num_experts_per_tok;
   int32_t* expert_ids = pass.scratch().take<int32_t>(h.rows * k);
   float* weights = pass.scratch().take<float>(h.rows * k);
@@ -46,7 +49,15 @@ Routing route(const Router& r, View h, const Pass& pass) noexcept {
   const auto squash = r.score == RouterScore::sigmoid ? pass.kernels().sigmoid : pass.kernels().softmax;
   for_rows(pass.compute, h.rows, 16 * scores.cols, [&](int64_t t) {
     squash(scores.row(t), scores.row(t), scores.cols);
-    choose_experts(r, scores.row(t), choice.row(t), expert_ids + t * k, weights + t * k);
+    const int64_t place = (t * f.moe_layers + f.moe_layer) * k;  // in the trace and the replay
+    if (replay.expert_ids && replay.expert_ids[place] >= 0) {
+      std::copy_n(replay.expert_ids + place, k, expert_ids + t * k);
+      weigh_experts(r, scores.row(t), expert_ids + t * k, weights + t * k);
+    } else {
+      choose_experts(r, scores.row(t), choice.row(t), expert_ids + t * k, weights + t * k);
+    }
+    if (trace.expert_ids) std::copy_n(expert_ids + t * k, k, trace.expert_ids + place);
+    if (trace.weights) std::copy_n(weights + t * k, k, trace.weights + place);
   });
   return {expert_ids, weights};
 }
@@ -95,7 +106,6 @@ void choose_experts(const Router& r, const float* scores, float* choice, int32_t
     choice[e] = biased == biased ? biased : kNever;  // NaN from broken weights must not break the choice
   }
   if (r.n_group > 1) keep_best_groups(r, choice);
-  float sum = 0.0f;
   for (int32_t i = 0; i < r.num_experts_per_tok; ++i) {
     int32_t best = -1;
     for (int32_t e = 0; e < r.n_routed_experts; ++e) {
@@ -104,8 +114,16 @@ void choose_experts(const Router& r, const float* scores, float* choice, int32_t
     }
     choice[best] = kTaken;
     expert_ids[i] = best;
-    weights[i] = scores[best];
-    sum += scores[best];
+  }
+  weigh_experts(r, scores, expert_ids, weights);
+}
+
+void weigh_experts(const Router& r, const float* scores, const int32_t* expert_ids, float* weights) noexcept {
+  float sum = 0.0f;
+  for (int32_t i = 0; i < r.num_experts_per_tok; ++i) {
+    PENSEE_DCHECK(expert_ids[i] >= 0 && expert_ids[i] < r.n_routed_experts);
+    weights[i] = scores[expert_ids[i]];
+    sum += weights[i];
   }
   for (int32_t i = 0; i < r.num_experts_per_tok; ++i) {
     if (r.norm_topk_prob) weights[i] /= sum + 1e-20f;
@@ -125,7 +143,7 @@ MutableView feed_forward(const MixtureOfExperts& f, View h, const Pass& pass) no
   const int64_t slots = h.rows * k;
   MutableView result = pass.scratch().matrix(h.rows, f.down.rows);
   Scratch::Scope scope(pass.scratch());
-  const Routing routing = route(f.router, h, pass);
+  const Routing routing = route(f, h, pass);
   const ExpertGroups groups = group_by_expert(routing, h.rows, f.router, pass.scratch());
   MutableView gate_up = pass.scratch().matrix(slots, f.gate_up.rows);
   multiply_grouped(f.gate_up, groups.gate_up, h, gate_up, pass.compute);

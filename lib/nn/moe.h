@@ -37,6 +37,8 @@ struct MixtureOfExperts {
   Linear gate_up;  // matrices = experts
   Linear down;
   std::optional<Dense> shared;
+  int32_t moe_layer = 0;  // which of the model's moe_layers mixtures this is, for RoutingTrace and RoutingReplay
+  int32_t moe_layers = 1;
 };
 
 // expert_ids and weights [tokens, num_experts_per_tok], best first, ties to the lower id.
@@ -52,5 +54,7 @@ size_t scratch_bytes(const MixtureOfExperts& f, int64_t tokens);
 
 // Scores [n_routed_experts] of one token (after softmax or sigmoid) to its experts. `choice` is room for as many.
 void choose_experts(const Router& r, const float* scores, float* choice, int32_t* expert_ids, float* weights) noexcept;
+// The weights of experts that are chosen already.
+void weigh_experts(const Router& r, const float* scores, const int32_t* expert_ids, float* weights) noexcept;
 
 }  // namespace pensee

@@ -44,5 +44,6 @@ void decode_q5_1(const std::byte* in, float* out, int64_t blocks);
 void decode_q4_k(const std::byte* in, float* out, int64_t blocks);
 void decode_q5_k(const std::byte* in, float* out, int64_t blocks);
 void decode_q6_k(const std::byte* in, float* out, int64_t blocks);
+void decode_f8_e4m3(const std::byte* in, float* out, int64_t blocks);
 
 }  // namespace pensee::quants

@@ -21,6 +21,7 @@ constexpr StoredTypeInfo kTypes[] = {
     {StoredType::q4_k, "Q4_K", 12, 256, 144, quants::decode_q4_k},
     {StoredType::q5_k, "Q5_K", 13, 256, 176, quants::decode_q5_k},
     {StoredType::q6_k, "Q6_K", 14, 256, 210, quants::decode_q6_k},
+    {StoredType::f8_e4m3, "F8_E4M3", -1, 32, 36, quants::decode_f8_e4m3},
 };
 
 constexpr bool rows_follow_the_enum() {
@@ -41,7 +42,7 @@ const StoredTypeInfo& info(StoredType type) {
 
 const StoredTypeInfo* stored_type_by_gguf_id(int32_t id) {
   for (const StoredTypeInfo& t : kTypes) {
-    if (t.gguf_id == id) return &t;
+    if (t.gguf_id == id && id >= 0) return &t;
   }
   return nullptr;
 }

@@ -9,12 +9,12 @@
 
 namespace pensee {
 
-enum class StoredType : uint8_t { f32, f16, bf16, q8_0, q4_0, q4_1, q5_0, q5_1, q4_k, q5_k, q6_k, count };
+enum class StoredType : uint8_t { f32, f16, bf16, q8_0, q4_0, q4_1, q5_0, q5_1, q4_k, q5_k, q6_k, f8_e4m3, count };
 
 struct StoredTypeInfo {
   StoredType type;
   std::string_view name;   // "Q4_K", as people and GGUF files say it
-  int32_t gguf_id;         // ggml type number in a GGUF file
+  int32_t gguf_id;         // ggml type number in a GGUF file; -1: not in any
   int32_t block_elements;  // numbers a block holds; a row is a whole number of blocks
   int32_t block_bytes;
   // Decodes `blocks` consecutive blocks into blocks * block_elements floats.
@@ -28,6 +28,7 @@ inline uint64_t row_bytes(StoredType type, int64_t cols) {
   return static_cast<uint64_t>(cols / t.block_elements) * static_cast<uint64_t>(t.block_bytes);
 }
 
+float e4m3_to_float(uint8_t bits);
 float half_to_float(uint16_t bits);
 uint16_t float_to_half(float value);  // rounds to nearest even
 float bfloat_to_float(uint16_t bits);

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "sampling/sampler_chain.h"
+
 namespace pensee {
 
 uint64_t Random::next() {
@@ -12,60 +14,56 @@ uint64_t Random::next() {
   return z ^ (z >> 31);
 }
 
-// Candidates best first. Under top-p, tokens that are each rarer than (1 - top_p) / vocabulary weigh less than
-// 1 - top_p together: the nucleus cannot need them, so they are not sorted. (Under top-k as well, the nucleus is one of
-// the k, whose weight together is needed: then all are candidates.)
-void Sampler::collect(std::span<const float> logits) {
-  probabilities_.resize(logits.size());
-  const float inverse = 1.0f / settings_.temperature;
-  for (size_t i = 0; i < logits.size(); ++i) probabilities_[i] = logits[i] * inverse;
-  const auto n = static_cast<int64_t>(logits.size());
-  kernels_.softmax(probabilities_.data(), probabilities_.data(), n);
-  const bool prune = settings_.top_p < 1.0f && settings_.top_k == 0;
-  const float floor = prune ? (1.0f - settings_.top_p) / static_cast<float>(n) : 0.0f;
-  candidates_.clear();
-  for (size_t i = 0; i < probabilities_.size(); ++i) {
-    if (probabilities_[i] > floor) candidates_.push_back({probabilities_[i], static_cast<int32_t>(i)});
-  }
-  const auto better = [](const Candidate& a, const Candidate& b) { return a.p > b.p || (a.p == b.p && a.id < b.id); };
-  const auto k = static_cast<size_t>(settings_.top_k);
-  if (k > 0 && k < candidates_.size()) {
-    std::nth_element(candidates_.begin(), candidates_.begin() + settings_.top_k, candidates_.end(), better);
-    candidates_.resize(k);
-  }
-  std::sort(candidates_.begin(), candidates_.end(), better);
+uint64_t sample_seed(uint64_t seed, int32_t index) {
+  if (index == 0) return seed;
+  const uint64_t mixed = Random(seed ^ static_cast<uint64_t>(index) * 0xd1342543de82ef95u).next();
+  return mixed != 0 ? mixed : 1;
 }
 
-int32_t Sampler::sample(std::span<const float> logits) {
-  const auto greedy = [&] {
-    return static_cast<int32_t>(kernels_.argmax(logits.data(), static_cast<int64_t>(logits.size())));
+Sampler::Sampler(const SamplerSettings& settings, uint64_t seed, const Kernels& kernels)
+    : random_(seed), chain_(std::make_unique<SamplerChain>(kernels)) {
+  set(settings);
+  mu_ = 2 * static_cast<double>(settings_.mirostat_tau);
+}
+Sampler::Sampler(Sampler&&) noexcept = default;
+Sampler::~Sampler() = default;
+
+void Sampler::set(const SamplerSettings& settings) {
+  if (settings.mirostat != settings_.mirostat || settings.mirostat_tau != settings_.mirostat_tau) {
+    mu_ = 2 * static_cast<double>(settings.mirostat_tau);
+  }
+  settings_ = settings;
+  std::sort(settings_.dry_breakers.begin(), settings_.dry_breakers.end());
+  const bool truncates = settings_.temperature > 0 && settings_.mirostat != 2;
+  plan_.clear();
+  const auto plan = [&](const SamplerRow* row) {
+    if (row && row->on(settings_) && (truncates || !row->truncates)) plan_.push_back(row);
   };
-  if (settings_.temperature <= 0.0f) return greedy();
-  collect(logits);
-  if (candidates_.empty()) return greedy();  // logits that are no numbers
-  double total = settings_.top_k == 0 ? 1.0 : 0.0;
-  if (settings_.top_k != 0) {
-    for (const Candidate& c : candidates_) total += static_cast<double>(c.p);
+  if (settings_.order.empty()) {
+    for (const SamplerRow& row : sampler_table()) plan(&row);
   }
-  size_t kept = 0;
-  double sum = 0;
-  const double nucleus = static_cast<double>(settings_.top_p) * total;
-  const float least = settings_.min_p * candidates_.front().p;
-  while (kept < candidates_.size() && (kept == 0 || (sum < nucleus && candidates_[kept].p >= least))) {
-    sum += static_cast<double>(candidates_[kept++].p);
+  for (const SamplerKind kind : settings_.order) plan(find_sampler(kind));
+}
+
+int32_t Sampler::sample(std::span<const float> logits, std::span<const int32_t> history,
+                        std::span<const uint32_t> allowed) {
+  if (logits.empty()) return -1;
+  const bool greedy = settings_.temperature <= 0;
+  if (greedy && plan_.empty() && settings_.logit_bias.empty() && allowed.empty()) {
+    return best_token(logits);
   }
-  double at = random_.unit() * sum;
-  for (size_t i = 0; i < kept; ++i) {
-    at -= static_cast<double>(candidates_[i].p);
-    if (at < 0) return candidates_[i].id;
-  }
-  return candidates_[kept - 1].id;
+  chain_->start(logits, history, allowed);
+  if (!settings_.logit_bias.empty()) chain_->add_bias(settings_);
+  if (!allowed.empty() && !chain_->any_allowed()) return -1;
+  for (const SamplerRow* row : plan_) (chain_.get()->*row->run)(settings_, random_);
+  if (greedy) return chain_->best();
+  return settings_.mirostat == 2 ? chain_->draw_mirostat(settings_, mu_, random_) : chain_->draw(random_);
 }
 
 // The largest probability is exp(0) / sum: so the vectorised softmax gives the sum as well.
 float log_sum_exp(std::span<const float> logits, const Kernels& kernels, std::vector<float>& room) {
   const auto n = static_cast<int64_t>(logits.size());
-  const auto best = static_cast<size_t>(kernels.argmax(logits.data(), n));
+  const auto best = static_cast<size_t>(best_token(logits));
   if (!std::isfinite(logits[best])) return logits[best];
   room.resize(logits.size());
   kernels.softmax(logits.data(), room.data(), n);

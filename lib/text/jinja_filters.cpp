@@ -4,6 +4,7 @@
 #include <charconv>
 #include <cmath>
 
+#include "base/decimal.h"
 #include "text/jinja_sequences.h"
 #include "text/jinja_text.h"
 
@@ -289,7 +290,7 @@ std::optional<double> read_real(std::string_view s) {
   if (!s.empty() && s[0] == '+') s.remove_prefix(1);
   if (s.empty() || s[0] == '+') return std::nullopt;
   double value = 0;
-  const auto got = std::from_chars(s.data(), s.data() + s.size(), value);
+  const auto got = read_double(s.data(), s.data() + s.size(), value);
   if (got.ec != std::errc() || got.ptr != s.data() + s.size()) return std::nullopt;
   return value;
 }

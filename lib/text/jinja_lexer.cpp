@@ -5,6 +5,7 @@
 #include <charconv>
 #include <cmath>
 
+#include "base/decimal.h"
 #include "text/jinja_ast.h"
 #include "text/jinja_text.h"
 
@@ -261,7 +262,7 @@ void Lexer::number() {
       if (c != '_') digits.push_back(c);
     }
     double real = 0;
-    const bool fits = std::from_chars(digits.data(), digits.data() + digits.size(), real).ec == std::errc();
+    const bool fits = read_double(digits.data(), digits.data() + digits.size(), real).ec == std::errc();
     const bool tiny = digits.find("e-") != std::string::npos || digits.find("E-") != std::string::npos;
     value = Value::real(fits ? real : tiny ? 0.0 : HUGE_VAL);
   } else {

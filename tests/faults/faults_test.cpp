@@ -170,6 +170,32 @@ TEST_CASE("faults: opening a folder and a GGUF, each allocation in turn") {
   }
 }
 
+TEST_CASE("faults: saving a packed file and opening it, each allocation and read in turn") {
+  const std::string path = small().path() + "/faults.packed";
+  pensee_model* opened_model = nullptr;
+  REQUIRE(opened(small().path(), 2, &opened_model) == PENSEE_OK);
+  const ModelHandle model(opened_model, pensee_model_free);
+  const Scenario saving = [&] {
+    return pensee_model_save_packed(model.get(), path.c_str(), nullptr, nullptr, nullptr);
+  };
+  const Scenario opening = [&] { return open_and_close(path, 2); };
+  for (const bool lasting : {false, true}) {
+    for (const Scenario& scenario : {saving, opening}) {
+      const auto outcome = fail_each(Fault::allocation, lasting, {PENSEE_OUT_OF_MEMORY}, scenario, lasting ? 11 : 3);
+      CHECK(outcome.calls > 10);
+      CHECK(outcome.refused > outcome.calls * 9 / 10);
+    }
+  }
+  for (const Scenario& scenario : {saving, opening}) {
+    const auto failed = fail_each(Fault::read_error, false, {PENSEE_FILE_IO}, scenario);
+    CHECK(failed.calls > 2);
+    CHECK(failed.refused == failed.calls);
+    CHECK(fail_each(Fault::read_end, false, {PENSEE_FILE_CORRUPT}, scenario).refused == failed.calls);
+    CHECK(fail_each(Fault::read_half, false, {}, scenario).refused == 0);
+  }
+  std::filesystem::remove(path);
+}
+
 TEST_CASE("faults: text, scores and generations of an open model, each allocation in turn") {
   pensee_model* opened_model = nullptr;
   REQUIRE(opened(small().path(), 2, &opened_model) == PENSEE_OK);

@@ -2,37 +2,19 @@
 #include "backends/foreign/library.h"
 
 #include <dlfcn.h>
-#include <unistd.h>
 
 #include <vector>
 
+#include "base/folders.h"
+
 namespace pensee {
-namespace {
-
-// The folder of the binary that holds this code, with a slash at its end; empty when the loader does not know.
-std::string own_folder() {
-  static const char anchor = 0;
-  Dl_info info;
-  if (!dladdr(&anchor, &info) || !info.dli_fname) return "";
-  std::string path = info.dli_fname;
-  if (path.find('/') == std::string::npos) {  // a program that the shell found on its path; Linux knows where
-    char real[4096];
-    const ssize_t length = readlink("/proc/self/exe", real, sizeof real);
-    if (length > 0) path.assign(real, static_cast<size_t>(length));
-  }
-  const size_t slash = path.rfind('/');
-  return slash == std::string::npos ? "" : path.substr(0, slash + 1);
-}
-
-}  // namespace
 
 Result<Library> Library::load(std::initializer_list<std::string> names, std::string_view package) {
   const std::string folder = own_folder();
   std::vector<std::string> paths;
   for (const std::string& name : names) {
-    for (const char* place : {"", "pensee/", "../", "../" PENSEE_LIBDIR "/pensee/"}) {
-      if (!folder.empty()) paths.push_back(folder + place + name);
-    }
+    const auto below = paths_below(folder, {"", "pensee/", "../", "../" PENSEE_LIBDIR "/pensee/"}, name);
+    paths.insert(paths.end(), below.begin(), below.end());
     paths.push_back(name);
   }
   std::string reason;

@@ -12,6 +12,10 @@
 
 namespace pensee::native {
 
+// Of all layouts together, in packed files: whoever changes one, as kernels/tiles.h draws it or in its size, raises it.
+// Every ISA reads the same layouts.
+constexpr int kLayoutsVersion = 1;
+
 // A group of 32 numbers of one row, taken out of its stored block.
 //   layout s   x = half(d) * (q - offset)         m   x = half(d) * q + half(m)
 //   layout k   x = half(d) * scale[0] * q + half(m) * min, d and m shared by eight groups

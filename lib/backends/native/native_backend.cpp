@@ -16,7 +16,8 @@ using native::NativeWeight;
 
 constexpr int64_t kReadBytes = 2 << 20;
 
-Status check_shape(const WeightSource& s) {
+template <class Source>  // a WeightSource or a PackedSource
+Status check_shape(const Source& s) {
   const StoredTypeInfo& type = info(s.type);
   constexpr int64_t kMost = int64_t{1} << 31;
   if (s.matrices <= 0 || s.rows <= 0 || s.cols <= 0 || s.matrices > kMost || s.rows > kMost || s.cols > kMost ||
@@ -84,6 +85,38 @@ class NativeBackend final : public Backend {
 
   Result<std::unique_ptr<PackedWeight>> pack(const WeightSource& source, ThreadPool& pool) const override {
     PENSEE_TRY(check_shape(source));
+    PENSEE_ASSIGN(auto weight, shaped(source));
+    PENSEE_TRY(allocate(*weight, source.name));
+    PENSEE_TRY(Packer(source, *weight).run(pool));
+    return std::unique_ptr<PackedWeight>(std::move(weight));
+  }
+
+  int packed_layouts() const override { return native::kLayoutsVersion; }
+
+  Result<std::unique_ptr<PackedWeight>> adopt(const PackedSource& source) const override {
+    PENSEE_TRY(check_shape(source));
+    PENSEE_ASSIGN(auto weight, shaped(source));
+    if (source.layout != weight->layout || source.size != weight->bytes) {
+      return Status::corrupt("{}: {} bytes of layout {}, where {} x {} x {} numbers of {} take {} of layout {}",
+                             source.name, source.size, source.layout, source.matrices, source.rows, source.cols,
+                             info(source.type).name, weight->bytes, weight->layout);
+    }
+    constexpr uintptr_t aligned = 64;
+    if (!source.mapped.empty() && reinterpret_cast<uintptr_t>(source.mapped.data()) % aligned == 0) {
+      weight->data = reinterpret_cast<const uint8_t*>(source.mapped.data());
+      weight->keeper = source.keeper;
+      weight->in_file = true;
+      return std::unique_ptr<PackedWeight>(std::move(weight));
+    }
+    PENSEE_TRY(allocate(*weight, source.name));
+    PENSEE_TRY(source.read(std::as_writable_bytes(std::span(weight->memory.data(), weight->bytes))));
+    return std::unique_ptr<PackedWeight>(std::move(weight));
+  }
+
+ private:
+  // Without its row blocks.
+  template <class Source>
+  Result<std::unique_ptr<NativeWeight>> shaped(const Source& source) const {
     auto weight = std::unique_ptr<NativeWeight>(new (std::nothrow) NativeWeight(tiles_, activations_));
     if (!weight) return Status::format(Code::out_of_memory, "{}: no memory", source.name);
     const native::LayoutInfo& layout = native::layout_of(source.type);
@@ -96,15 +129,16 @@ class NativeBackend final : public Backend {
     weight->block_bytes = native::row_block_bytes(layout.layout, source.cols);
     weight->planes_at = native::planes_at(layout.layout, source.cols);
     weight->bytes = static_cast<uint64_t>(source.matrices * weight->row_blocks() * weight->block_bytes);
-    weight->memory = native::Memory(weight->bytes);
-    if (!weight->memory.data())
-      return Status::format(Code::out_of_memory, "{}: no memory for {} bytes of packed weights", source.name,
-                            weight->bytes);
-    PENSEE_TRY(Packer(source, *weight).run(pool));
-    return std::unique_ptr<PackedWeight>(std::move(weight));
+    return weight;
   }
 
- private:
+  static Status allocate(NativeWeight& weight, const std::string& name) {
+    weight.memory = native::Memory(weight.bytes);
+    weight.data = weight.memory.data();
+    if (weight.data) return Status();
+    return Status::format(Code::out_of_memory, "{}: no memory for {} bytes of packed weights", name, weight.bytes);
+  }
+
   const TileTable& tiles_;
   Activations activations_;
 };

@@ -67,7 +67,7 @@ NativeWeight::Rows NativeWeight::prepare(View x, Compute& compute) const noexcep
 
 void NativeWeight::row_block(int64_t matrix, int64_t block, const void* const* x, float* const* y,
                              int64_t tokens) const noexcept {
-  const uint8_t* at = memory.data() + (matrix * row_blocks() + block) * block_bytes;
+  const uint8_t* at = data + (matrix * row_blocks() + block) * block_bytes;
   const int left = static_cast<int>(std::min<int64_t>(rows - block * kTileRows, kTileRows));
   const TileArgs args = {at, at + planes_at, cols, x, y, tokens, left};
   const auto& table = activations_ == Activations::int16 ? tiles_.with_int16 : tiles_.with_int8;
@@ -147,7 +147,7 @@ void NativeWeight::multiply_grouped(const Groups& groups, View x, MutableView y,
 void NativeWeight::row(int64_t r, float* out) const noexcept {
   PENSEE_DCHECK(r >= 0 && r < matrices * rows);
   const int64_t matrix = r / rows, in_matrix = r % rows;
-  const uint8_t* at = memory.data() + (matrix * row_blocks() + in_matrix / kTileRows) * block_bytes;
+  const uint8_t* at = data + (matrix * row_blocks() + in_matrix / kTileRows) * block_bytes;
   unpack_row(layout_id, at, static_cast<int>(in_matrix % kTileRows), cols, out);
 }
 

@@ -36,12 +36,18 @@ class NativeWeight final : public PackedWeight {
   size_t scratch_bytes(int64_t x_rows, int64_t slots) const override;
   void row(int64_t row, float* out) const noexcept override;
 
+  std::span<const std::byte> packed() const override {
+    return {reinterpret_cast<const std::byte*>(data), static_cast<size_t>(bytes)};
+  }
+
   int64_t row_blocks() const { return (rows + kTileRows - 1) / kTileRows; }  // of one matrix
 
   Layout layout_id = Layout::f32;
   int64_t block_bytes = 0;  // of a row block
   int64_t planes_at = 0;
+  const uint8_t* data = nullptr;  // in memory, or in a file that `keeper` keeps mapped
   Memory memory;
+  std::shared_ptr<const void> keeper;
 
  private:
   struct Rows;  // activation rows as the tiles want them

@@ -145,6 +145,34 @@ void pack_numbers(Layout layout, const std::byte* rows, int count, int64_t cols,
   }
 }
 
+// Stored blocks of a float scale and 32 numbers. A number that is NaN makes its group NaN: read as a half it has a
+// value.
+void pack_e4m3(const std::byte* rows, int count, int64_t cols, uint8_t* block) {
+  const int64_t stride = static_cast<int64_t>(row_bytes(StoredType::f8_e4m3, cols));
+  uint8_t* planes = block + planes_at(Layout::f8, cols);
+  for (int64_t g = 0; g < cols / kGroup; ++g) {
+    for (int r = 0; r < count; ++r) {
+      const std::byte* stored = rows + r * stride + g * 36;
+      float scale;
+      std::memcpy(&scale, stored, sizeof scale);
+      scale *= 256.0f;
+      for (int i = 0; i < kGroup; ++i) {
+        const auto number = static_cast<uint8_t>(stored[4 + i]);
+        if ((number & 0x7F) == 0x7F) scale = e4m3_to_float(number);
+        planes[(g * kGroup + i) * kTileRows + r] = number;
+      }
+      std::memcpy(block + (g * kTileRows + r) * 4, &scale, sizeof scale);
+    }
+  }
+}
+
+float e4m3_at(const uint8_t* block, int64_t k, int r, int64_t cols) {
+  const uint8_t number = block[planes_at(Layout::f8, cols) + k * kTileRows + r];
+  float scale;
+  std::memcpy(&scale, block + (k / kGroup * kTileRows + r) * 4, sizeof scale);
+  return half_to_float(static_cast<uint16_t>((number & 0x80) << 8 | (number & 0x7F) << 7)) * scale;
+}
+
 float float_at(Layout layout, const uint8_t* block, int64_t place) {
   if (layout == Layout::f32) {
     float x;
@@ -169,8 +197,9 @@ float value(Layout layout, const StoredGroup& g, int i) {
 }  // namespace
 
 int64_t planes_at(Layout layout, int64_t cols) {
-  if (is_float(layout)) return 0;
   const int64_t groups = cols / kGroup;
+  if (layout == Layout::f8) return groups * kTileRows * 4;
+  if (is_float(layout)) return 0;
   int64_t bytes = groups * (has_minima(layout) ? 64 : 32);
   if (has_k_scales(layout)) bytes = groups / kSuperGroups * 320;
   if (layout == Layout::u6k) bytes = groups / kSuperGroups * 288;
@@ -181,6 +210,7 @@ int64_t row_block_bytes(Layout layout, int64_t cols) {
   if (layout == Layout::f32) return cols * kTileRows * 4;
   if (layout == Layout::f16) return (cols * kTileRows * 2 + 63) / 64 * 64;
   if (layout == Layout::bf16) return (cols + 1) / 2 * kTileRows * 4;
+  if (layout == Layout::f8) return planes_at(layout, cols) + cols * kTileRows;
   return planes_at(layout, cols) + cols / kGroup * plane_bytes(layout);
 }
 
@@ -188,6 +218,7 @@ void pack_row_block(StoredType type, const std::byte* rows, int count, int64_t c
   const LayoutInfo& target = layout_of(type);
   std::memset(block, 0, static_cast<size_t>(row_block_bytes(target.layout, cols)));
   if (target.layout == Layout::f32) return pack_numbers<float>(target.layout, rows, count, cols, block);
+  if (target.layout == Layout::f8) return pack_e4m3(rows, count, cols, block);
   if (is_float(target.layout)) return pack_numbers<uint16_t>(target.layout, rows, count, cols, block);
   const int64_t stride = static_cast<int64_t>(row_bytes(type, cols));
   const PutNumbers put = put_numbers_of(bits_of(target.layout));
@@ -203,6 +234,10 @@ void pack_row_block(StoredType type, const std::byte* rows, int count, int64_t c
 }
 
 void unpack_row(Layout layout, const uint8_t* block, int r, int64_t cols, float* out) {
+  if (layout == Layout::f8) {
+    for (int64_t k = 0; k < cols; ++k) out[k] = e4m3_at(block, k, r, cols);
+    return;
+  }
   if (is_float(layout)) {
     for (int64_t k = 0; k < cols; ++k) out[k] = float_at(layout, block, float_place(layout, k, r));
     return;

@@ -108,6 +108,7 @@ const LayoutInfo kLayoutOf[] = {
     {Layout::u4k, "u4k", unpack_q4_k},  // q4_k
     {Layout::u5k, "u5k", unpack_q5_k},  // q5_k
     {Layout::u6k, "u6k", unpack_q6_k},  // q6_k
+    {Layout::f8, "f8", nullptr},        // f8_e4m3
 };
 static_assert(std::size(kLayoutOf) == static_cast<size_t>(StoredType::count));
 

@@ -48,8 +48,8 @@ class OneDnnWeight final : public PanelWeight {
   }
 
   void row(int64_t row, float* out) const noexcept override {
-    const Panel p = panel(0, row / panel_rows);
-    for (int64_t k = 0; k < cols; ++k) out[k] = matmul(p).element(packed(p), k, row - p.first);
+    const Panel p = panel(row / rows, row % rows / panel_rows);
+    for (int64_t k = 0; k < cols; ++k) out[k] = matmul(p).element(packed(p), k, row % rows - p.first);
   }
 
  protected:

@@ -11,30 +11,44 @@
 
 namespace {
 
-struct RowsF32 {
-  using Number = float;
-  static F get(const Number* p) { return load(p); }
+// Sixteen numbers of a cached row from number d (a multiple of 16) on; get_first: the last `lanes` < 16 of them.
+template <class Number, F (*load_numbers)(const Number*)>
+struct PlainRows {
+  static F get(const uint8_t* row, int64_t d) { return load_numbers(reinterpret_cast<const Number*>(row) + d); }
+  static F get_first(const uint8_t* row, int64_t d, int64_t lanes) {
+    Number room[16] = {};
+    memcpy(room, row + d * static_cast<int64_t>(sizeof(Number)), static_cast<size_t>(lanes) * sizeof(Number));
+    return load_numbers(room);
+  }
 };
-struct RowsF16 {
-  using Number = uint16_t;
-  static F get(const Number* p) { return load_f16(p); }
-};
-struct RowsBf16 {
-  using Number = uint16_t;
-  static F get(const Number* p) { return load_bf16(p); }
-};
-// The last `lanes` < 16 numbers of a row, zeros behind them.
-template <class Rows>
-inline F get_first(const typename Rows::Number* p, int64_t lanes) {
-  typename Rows::Number room[16] = {};
-  memcpy(room, p, static_cast<size_t>(lanes) * sizeof(*p));
-  return Rows::get(room);
+using RowsF32 = PlainRows<float, load>;
+using RowsF16 = PlainRows<uint16_t, load_f16>;
+using RowsBf16 = PlainRows<uint16_t, load_bf16>;
+inline F scale_of(const uint8_t* block) {
+  float scale;
+  memcpy(&scale, block, sizeof(scale));
+  return set1(scale);
 }
+// Blocks are whole, zeros behind the last number.
+struct RowsInt8 {
+  static F get(const uint8_t* row, int64_t d) {
+    const uint8_t* block = row + d / kCacheBlock * 36;
+    return mul(load_i8(block + 4 + d % kCacheBlock), scale_of(block));
+  }
+  static F get_first(const uint8_t* row, int64_t d, int64_t) { return get(row, d); }
+};
+struct RowsInt4 {
+  static F get(const uint8_t* row, int64_t d) {
+    const uint8_t* block = row + d / kCacheBlock * 20;
+    return mul(d % kCacheBlock ? load_high4(block + 4) : load_low4(block + 4), scale_of(block));
+  }
+  static F get_first(const uint8_t* row, int64_t d, int64_t) { return get(row, d); }
+};
 
 // scores[q][p] = scale * q . key, for Q queries.
 template <class Rows, int Q>
 inline void score(const AttendArgs& a, int32_t first, int32_t from, int32_t to) {
-  const auto* keys = static_cast<const typename Rows::Number*>(a.keys);
+  const auto* keys = static_cast<const uint8_t*>(a.keys);
   const float* q = a.q + first * a.q_stride;
   float* scores = a.scores + static_cast<int64_t>(first) * kPagePositions;
   const int64_t whole = a.key_dim / 16 * 16, rest = a.key_dim - whole;
@@ -43,11 +57,11 @@ inline void score(const AttendArgs& a, int32_t first, int32_t from, int32_t to) 
     F dot[Q];
     for (int i = 0; i < Q; ++i) dot[i] = set1(0.0f);
     for (int64_t d = 0; d < whole; d += 16) {
-      const F k = Rows::get(key + d);
+      const F k = Rows::get(key, d);
       for (int i = 0; i < Q; ++i) dot[i] = fma(load(q + i * a.q_stride + d), k, dot[i]);
     }
     if (rest) {
-      const F k = get_first<Rows>(key + whole, rest);
+      const F k = Rows::get_first(key, whole, rest);
       for (int i = 0; i < Q; ++i) dot[i] = fma(load_first(q + i * a.q_stride + whole, rest), k, dot[i]);
     }
     for (int i = 0; i < Q; ++i) scores[i * kPagePositions + p] = sum(dot[i]) * a.scale;
@@ -76,7 +90,7 @@ inline float weigh(float* scores, int32_t count, float* max_state, float* sum_st
 // acc[q][d] += sum over positions of weight * value, for Q queries; acc first shrinks when `shrink` is given.
 template <class Rows, int Q>
 inline void mix_rows(const AttendArgs& a, int32_t first, int32_t from, int32_t to, const float* shrink) {
-  const auto* values = static_cast<const typename Rows::Number*>(a.values);
+  const auto* values = static_cast<const uint8_t*>(a.values);
   float* acc = a.acc + static_cast<int64_t>(first) * a.value_dim;
   const float* weights = a.scores + static_cast<int64_t>(first) * kPagePositions;
   each_vector(a.value_dim, [&](int64_t d, int64_t lanes) {
@@ -85,9 +99,9 @@ inline void mix_rows(const AttendArgs& a, int32_t first, int32_t from, int32_t t
       total[i] = load_n(acc + i * a.value_dim + d, lanes);
       if (shrink) total[i] = mul(total[i], set1(shrink[i]));
     }
-    const auto* value = values + from * a.value_stride + d;
+    const uint8_t* value = values + from * a.value_stride;
     for (int32_t p = from; p < to; ++p, value += a.value_stride) {
-      const F v = lanes == 16 ? Rows::get(value) : get_first<Rows>(value, lanes);
+      const F v = lanes == 16 ? Rows::get(value, d) : Rows::get_first(value, d, lanes);
       for (int i = 0; i < Q; ++i) total[i] = fma(set1(weights[i * kPagePositions + p]), v, total[i]);
     }
     for (int i = 0; i < Q; ++i) store_n(acc + i * a.value_dim + d, total[i], lanes);
@@ -102,43 +116,50 @@ inline void mix(const AttendArgs& a, int32_t first, int32_t from, int32_t to, co
   }
 }
 
-template <class Rows, int Q>
+// Which loops a type wants; the two are chosen apart, so that types may be mixed without a loop for each pair.
+struct Loops {
+  void (*score)(const AttendArgs&, int32_t first, int32_t from, int32_t to);
+  void (*mix)(const AttendArgs&, int32_t first, int32_t from, int32_t to, const float* shrink);
+};
+template <int Q>
+inline Loops loops_of(CacheType type) {
+  if (type == CacheType::f16) return {score<RowsF16, Q>, mix<RowsF16, Q>};
+  if (type == CacheType::bf16) return {score<RowsBf16, Q>, mix<RowsBf16, Q>};
+  if (type == CacheType::int8) return {score<RowsInt8, Q>, mix<RowsInt8, Q>};
+  if (type == CacheType::int4) return {score<RowsInt4, Q>, mix<RowsInt4, Q>};
+  return {score<RowsF32, Q>, mix<RowsF32, Q>};
+}
+
+template <int Q>
 void attend_block(const AttendArgs& a, int32_t first) {
   const int32_t from = a.from[first], to = a.to[first];
-  score<Rows, Q>(a, first, from, to);
+  loops_of<Q>(a.key_type).score(a, first, from, to);
   float shrink[Q];
   for (int32_t i = 0; i < Q; ++i) {
     const int32_t q = first + i;
     shrink[i] = weigh(a.scores + static_cast<int64_t>(q) * kPagePositions + from, to - from, a.max + q, a.sum + q);
   }
-  mix<Rows, Q>(a, first, from, to, shrink);
+  loops_of<Q>(a.value_type).mix(a, first, from, to, shrink);
 }
 
-template <class Rows>
-void attend_rows(const AttendArgs& a) {
+void attend(const AttendArgs& a) {
   for (int32_t q = 0; q < a.num_q;) {
     int32_t same = 1;
     while (q + same < a.num_q && a.from[q + same] == a.from[q] && a.to[q + same] == a.to[q]) ++same;
     const int32_t end = q + same;
     while (a.from[q] < a.to[q] && q < end) {
       const int32_t blocks = (end - q + 5) / 6, size = (end - q + blocks - 1) / blocks;
-      if (size == 6) attend_block<Rows, 6>(a, q);
-      if (size == 5) attend_block<Rows, 5>(a, q);
-      if (size == 4) attend_block<Rows, 4>(a, q);
-      if (size == 3) attend_block<Rows, 3>(a, q);
-      if (size == 2) attend_block<Rows, 2>(a, q);
-      if (size == 1) attend_block<Rows, 1>(a, q);
+      if (size == 6) attend_block<6>(a, q);
+      if (size == 5) attend_block<5>(a, q);
+      if (size == 4) attend_block<4>(a, q);
+      if (size == 3) attend_block<3>(a, q);
+      if (size == 2) attend_block<2>(a, q);
+      if (size == 1) attend_block<1>(a, q);
       q += size;
       if (q == end) break;
     }
     q = end;
   }
-}
-
-void attend(const AttendArgs& a) {
-  if (a.type == CacheType::f32) attend_rows<RowsF32>(a);
-  if (a.type == CacheType::f16) attend_rows<RowsF16>(a);
-  if (a.type == CacheType::bf16) attend_rows<RowsBf16>(a);
 }
 
 void attend_join(float* max_state, float* sum_state, float* acc, float max2, float sum2, const float* acc2,
@@ -158,4 +179,4 @@ void attend_join(float* max_state, float* sum_state, float* acc, float max2, flo
 
 // The table of this ISA, all but its tiles.
 #define PENSEE_GENERIC_KERNELS(name) \
-  name, rms_norm, add_rows, add_scaled, swiglu, sigmoid, softmax, rope, to_cache, attend, attend_join, argmax
+  name, rms_norm, add_rows, add_scaled, swiglu, sigmoid, softmax, rope, rotate, to_cache, attend, attend_join, argmax

@@ -125,11 +125,63 @@ void rope(float* x, const float* cos, const float* sin, int64_t dim, bool interl
   });
 }
 
+// Sums and differences alone, each rounded once: whatever a compiler makes of the loops, the bits are the same.
+void rotate(float* x, int64_t n) {
+  for (int64_t block = 128; n > 0; block /= 2) {
+    float norm = 1.0f;  // 1 / sqrt(block)
+    for (int64_t i = block; i >= 4; i /= 4) norm *= 0.5f;
+    if (block == 128 || block == 32 || block == 8 || block == 2) norm *= 0.70710678f;
+    for (; n >= block; n -= block, x += block) {
+      for (int64_t half = 1; half < block; half *= 2) {
+        for (int64_t i = 0; i < block; i += 2 * half) {
+          for (int64_t j = i; j < i + half; ++j) {
+            const float a = x[j], b = x[j + half];
+            x[j] = a + b;
+            x[j + half] = a - b;
+          }
+        }
+      }
+      for (int64_t i = 0; i < block; ++i) x[i] *= norm;
+    }
+  }
+}
+
+// A block's numbers as integers up to `top` in magnitude, and their scale. Not finite, or too large to add up: the
+// scale is NaN, so that nobody mistakes them for numbers.
+inline float quantise_block(const float* x, int64_t n, float top, int32_t* out) {
+  float room[kCacheBlock] = {};
+  memcpy(room, x, static_cast<size_t>(n) * sizeof(float));
+  const F first = load(room), second = load(room + 16);
+  const float most = largest(max(abs(first), abs(second)));
+  const bool finite = sum(add(abs(first), abs(second))) <= 3.4e38f;
+  const float inverse = finite && most > 1e-30f ? top / most : 0.0f;
+  const F magic = set1(12582912.0f), zero = set1(0.0f);
+  store_shifted_int(out, fma(finite ? first : zero, set1(inverse), magic));
+  store_shifted_int(out + 16, fma(finite ? second : zero, set1(inverse), magic));
+  return finite ? (inverse > 0.0f ? most / top : 0.0f) : __builtin_nanf("");
+}
+
+void to_quants(const float* x, uint8_t* out, CacheType type, int64_t n) {
+  for (int64_t i = 0; i < n; i += kCacheBlock) {
+    int32_t numbers[kCacheBlock];
+    const int64_t count = n - i < kCacheBlock ? n - i : kCacheBlock;
+    const float scale = quantise_block(x + i, count, type == CacheType::int8 ? 127.0f : 7.0f, numbers);
+    memcpy(out, &scale, sizeof(scale));
+    out += sizeof(scale);
+    if (type == CacheType::int8) {
+      for (int j = 0; j < kCacheBlock; ++j) *out++ = static_cast<uint8_t>(numbers[j]);
+    } else {
+      for (int j = 0; j < 16; ++j) *out++ = static_cast<uint8_t>((numbers[j] + 8) | (numbers[j + 16] + 8) << 4);
+    }
+  }
+}
+
 void to_cache(const float* x, void* out, CacheType type, int64_t n) {
   if (type == CacheType::f32) {
     memcpy(out, x, static_cast<size_t>(n) * sizeof(float));
     return;
   }
+  if (is_quantised(type)) return to_quants(x, static_cast<uint8_t*>(out), type, n);
   uint16_t* halves = static_cast<uint16_t*>(out);
   each_vector(n, [&](int64_t i, int64_t lanes) {
     uint16_t room[16];

@@ -39,6 +39,12 @@ inline void store_first(float* p, F x, int64_t n) {
 inline __m128i load128(const void* p) { return _mm_loadu_si128(static_cast<const __m128i*>(p)); }
 inline __m256i load256(const void* p) { return _mm256_loadu_si256(static_cast<const __m256i*>(p)); }
 inline F load_f16(const uint16_t* p) { return {_mm256_cvtph_ps(load128(p)), _mm256_cvtph_ps(load128(p + 8))}; }
+inline F load_e4m3(const uint8_t* p) {
+  const __m256i w = _mm256_cvtepu8_epi16(load128(p));
+  const __m256i sign = _mm256_and_si256(_mm256_slli_epi16(w, 8), _mm256_set1_epi16(static_cast<int16_t>(0x8000)));
+  const __m256i h = _mm256_or_si256(sign, _mm256_and_si256(_mm256_slli_epi16(w, 7), _mm256_set1_epi16(0x3f80)));
+  return {_mm256_cvtph_ps(_mm256_castsi256_si128(h)), _mm256_cvtph_ps(_mm256_extracti128_si256(h, 1))};
+}
 inline __m256 widen_bf16(__m128i x) { return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(x), 16)); }
 inline F load_bf16(const uint16_t* p) { return {widen_bf16(load128(p)), widen_bf16(load128(p + 8))}; }
 // Two vectors whose numbers alternate in memory.
@@ -112,5 +118,12 @@ inline F load_u8(const uint8_t* p) {
 inline F load_i8(const uint8_t* p) {
   return to_float({_mm256_cvtepi8_epi32(load64(p)), _mm256_cvtepi8_epi32(load64(p + 8))});
 }
+// The low or high halves of sixteen bytes, less 8.
+inline F load_halves(__m128i x) {
+  x = _mm_sub_epi8(_mm_and_si128(x, _mm_set1_epi8(15)), _mm_set1_epi8(8));
+  return to_float({_mm256_cvtepi8_epi32(x), _mm256_cvtepi8_epi32(_mm_unpackhi_epi64(x, x))});
+}
+inline F load_low4(const uint8_t* p) { return load_halves(load128(p)); }
+inline F load_high4(const uint8_t* p) { return load_halves(_mm_srli_epi16(load128(p), 4)); }
 
 }  // namespace

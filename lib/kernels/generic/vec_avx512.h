@@ -25,6 +25,12 @@ inline __m128i load128(const void* p) { return _mm_loadu_si128(static_cast<const
 inline __m256i load256(const void* p) { return _mm256_loadu_si256(static_cast<const __m256i*>(p)); }
 inline __m512i load512(const void* p) { return _mm512_loadu_si512(p); }
 inline F load_f16(const uint16_t* p) { return {_mm512_cvtph_ps(load256(p))}; }
+inline F load_e4m3(const uint8_t* p) {
+  const __m256i w = _mm256_cvtepu8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+  const __m256i sign = _mm256_and_si256(_mm256_slli_epi16(w, 8), _mm256_set1_epi16(static_cast<int16_t>(0x8000)));
+  const __m256i h = _mm256_or_si256(sign, _mm256_and_si256(_mm256_slli_epi16(w, 7), _mm256_set1_epi16(0x3f80)));
+  return {_mm512_cvtph_ps(h)};
+}
 inline F load_bf16(const uint16_t* p) {
   return {_mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(load256(p)), 16))};
 }
@@ -82,5 +88,12 @@ inline float fma1(float x, float y, float z) { return __builtin_fmaf(x, y, z); }
 inline F to_float(I x) { return {_mm512_cvtepi32_ps(x.a)}; }
 inline F load_u8(const uint8_t* p) { return to_float({_mm512_cvtepu8_epi32(load128(p))}); }
 inline F load_i8(const uint8_t* p) { return to_float({_mm512_cvtepi8_epi32(load128(p))}); }
+// The low or high halves of sixteen bytes, less 8.
+inline F load_halves(__m128i x) {
+  x = _mm_sub_epi8(_mm_and_si128(x, _mm_set1_epi8(15)), _mm_set1_epi8(8));
+  return to_float({_mm512_cvtepi8_epi32(x)});
+}
+inline F load_low4(const uint8_t* p) { return load_halves(load128(p)); }
+inline F load_high4(const uint8_t* p) { return load_halves(_mm_srli_epi16(load128(p), 4)); }
 
 }  // namespace

@@ -35,6 +35,18 @@ inline void store_first(float* p, F x, int64_t n) {
   memcpy(p, room, static_cast<size_t>(n) * sizeof(float));
 }
 inline F load_f16(const uint16_t* p) { PENSEE_QUADS(vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(p + 4 * i)))); }
+inline F load_e4m3(const uint8_t* p) {
+  F r;
+  const uint8x16_t all = vld1q_u8(p);
+  const uint16x8_t wide[2] = {vmovl_u8(vget_low_u8(all)), vmovl_u8(vget_high_u8(all))};
+  for (int i = 0; i < 2; ++i) {
+    const uint16x8_t sign = vandq_u16(vshlq_n_u16(wide[i], 8), vdupq_n_u16(0x8000));
+    const uint16x8_t h = vorrq_u16(sign, vandq_u16(vshlq_n_u16(wide[i], 7), vdupq_n_u16(0x3f80)));
+    r.v[2 * i] = vcvt_f32_f16(vreinterpret_f16_u16(vget_low_u16(h)));
+    r.v[2 * i + 1] = vcvt_f32_f16(vreinterpret_f16_u16(vget_high_u16(h)));
+  }
+  return r;
+}
 inline F load_bf16(const uint16_t* p) { PENSEE_QUADS(vreinterpretq_f32_u32(vshll_n_u16(vld1_u16(p + 4 * i), 16))); }
 // Two vectors whose numbers alternate in memory.
 inline void load_bf16_pairs(const uint16_t* p, F* even, F* odd) {
@@ -96,12 +108,16 @@ inline F load_u8(const uint8_t* p) {
   return {{vcvtq_f32_u32(vmovl_u16(vget_low_u16(low))), vcvtq_f32_u32(vmovl_u16(vget_high_u16(low))),
            vcvtq_f32_u32(vmovl_u16(vget_low_u16(high))), vcvtq_f32_u32(vmovl_u16(vget_high_u16(high)))}};
 }
-inline F load_i8(const uint8_t* p) {
-  const int8x16_t x = vreinterpretq_s8_u8(vld1q_u8(p));
+inline F widen_i8(int8x16_t x) {
   const int16x8_t low = vmovl_s8(vget_low_s8(x)), high = vmovl_s8(vget_high_s8(x));
   return {{vcvtq_f32_s32(vmovl_s16(vget_low_s16(low))), vcvtq_f32_s32(vmovl_s16(vget_high_s16(low))),
            vcvtq_f32_s32(vmovl_s16(vget_low_s16(high))), vcvtq_f32_s32(vmovl_s16(vget_high_s16(high)))}};
 }
+inline F load_i8(const uint8_t* p) { return widen_i8(vreinterpretq_s8_u8(vld1q_u8(p))); }
+// The low or high halves of sixteen bytes, less 8.
+inline F load_halves(uint8x16_t x) { return widen_i8(vsubq_s8(vreinterpretq_s8_u8(x), vdupq_n_s8(8))); }
+inline F load_low4(const uint8_t* p) { return load_halves(vandq_u8(vld1q_u8(p), vdupq_n_u8(15))); }
+inline F load_high4(const uint8_t* p) { return load_halves(vshrq_n_u8(vld1q_u8(p), 4)); }
 #undef PENSEE_QUADS
 
 }  // namespace

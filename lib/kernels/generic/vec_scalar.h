@@ -77,6 +77,12 @@ inline F load_f16(const uint16_t* p) {
   PENSEE_LANES r.v[i] = half_bits_to_float(p[i]);
   return r;
 }
+// Numbers of e4m3 as halves that have the same exponent field: 2^8 times smaller.
+inline F load_e4m3(const uint8_t* p) {
+  F r;
+  PENSEE_LANES r.v[i] = half_bits_to_float(static_cast<uint16_t>((p[i] & 0x80) << 8 | (p[i] & 0x7f) << 7));
+  return r;
+}
 inline F load_bf16(const uint16_t* p) {
   F r;
   PENSEE_LANES r.v[i] = float_of(static_cast<uint32_t>(p[i]) << 16);
@@ -159,6 +165,17 @@ inline F load_u8(const uint8_t* p) {
 inline F load_i8(const uint8_t* p) {
   F r;
   PENSEE_LANES r.v[i] = static_cast<float>(static_cast<int8_t>(p[i]));
+  return r;
+}
+// The low or high halves of sixteen bytes, less 8.
+inline F load_low4(const uint8_t* p) {
+  F r;
+  PENSEE_LANES r.v[i] = static_cast<float>((p[i] & 15) - 8);
+  return r;
+}
+inline F load_high4(const uint8_t* p) {
+  F r;
+  PENSEE_LANES r.v[i] = static_cast<float>((p[i] >> 4) - 8);
   return r;
 }
 

@@ -1,13 +1,15 @@
-// Dot tiles for aarch64; this file is compiled twice, for ARMv8.0 (Cortex-A53 and A72, Raspberry Pi 4) and, with
-// __ARM_FEATURE_DOTPROD, for ARMv8.2 with sdot (Cortex-A55 and A76, Apple A12, Neoverse N1 and later). Four q
-// registers hold one word of 16 rows.
+// Dot tiles for aarch64; this file is compiled three times: for ARMv8.0 (Cortex-A53 and A72, Raspberry Pi 4), with
+// __ARM_FEATURE_DOTPROD for ARMv8.2 with sdot (Cortex-A55 and A76, Apple A12, Neoverse N1 and later), and with
+// __ARM_FEATURE_MATMUL_INT8 for those with smmla as well (Cortex-A510 and A710, Apple A15, Neoverse V1 and later). Four
+// q registers hold one word of 16 rows.
 //
 // int16 activations: smlal, 4 products an instruction; a 16-bit half and its neighbour go into lanes of their own and
-// are joined once a group. int8 activations: sdot, 16 products; without it smull and sadalp.
+// are joined once a group. int8 activations: sdot, 16 products; without it smull and sadalp; smmla, 32 products, where
+// two rows of activations meet two rows of weights.
 //
 // Roofline, one row of activations: smlal binds, 128 of them for 256 bytes (u4), two a cycle at best: 12 GB/s a core
 // at 3 GHz, which is what such a core reads. Many rows: 8 operations an instruction, 48 GOPS a core at 3 GHz; sdot
-// four times that.
+// four times that, smmla eight.
 // clang-format off
 #include "kernels/generic/vec_neon.h"
 // clang-format on
@@ -109,8 +111,43 @@ inline void dot_quad(const uint8_t* planes, int from, int to, int quad, const Gr
   for (int t = 0; t < T; ++t) out[t] = vaddq_s32(out[t], vpaddq_s32(sum[t].low, sum[t].high));
 }
 
+#ifdef __ARM_FEATURE_MATMUL_INT8
+// Words [from, to) of four rows against pairs of activation rows. Eight numbers of a row must stand together: those of
+// two registers of quadruples, zipped.
+template <int kBits, int T>
+inline void dot_pairs(const uint8_t* planes, int from, int to, int quad, const Group8* const* x, int32x4_t* out) {
+  constexpr int kWords = kBits == 8 ? 2 : 1;  // that hold 8 numbers
+  int32x4_t low[T / 2], high[T / 2];          // rows 0 and 1, rows 2 and 3: [row][token]
+  for (int p = 0; p < T / 2; ++p) low[p] = high[p] = vdupq_n_s32(0);
+  for (int w = from; w < to; w += kWords) {
+    int8x16_t n[2];
+    if constexpr (kBits == 8) {
+      for (int i = 0; i < 2; ++i) n[i] = vreinterpretq_s8_u8(vld1q_u8(planes + 64 * (w + i) + 16 * quad));
+    } else {
+      split_bytes<kBits>(planes, w, quad, n);
+    }
+    const int32x4_t even = vreinterpretq_s32_s8(n[0]), odd = vreinterpretq_s32_s8(n[1]);
+    const int8x16_t first = vreinterpretq_s8_s32(vzip1q_s32(even, odd));
+    const int8x16_t second = vreinterpretq_s8_s32(vzip2q_s32(even, odd));
+    for (int p = 0; p < T / 2; ++p) {
+      const int at = 8 / kWords * w;
+      const int8x16_t q = vcombine_s8(vld1_s8(x[2 * p]->q + at), vld1_s8(x[2 * p + 1]->q + at));
+      low[p] = vmmlaq_s32(low[p], first, q);
+      high[p] = vmmlaq_s32(high[p], second, q);
+    }
+  }
+  for (int p = 0; p < T / 2; ++p) {
+    out[2 * p] = vaddq_s32(out[2 * p], vuzp1q_s32(low[p], high[p]));
+    out[2 * p + 1] = vaddq_s32(out[2 * p + 1], vuzp2q_s32(low[p], high[p]));
+  }
+}
+#endif
+
 template <int kBits, int T>
 inline void dot_quad(const uint8_t* planes, int from, int to, int quad, const Group8* const* x, int32x4_t* out) {
+#ifdef __ARM_FEATURE_MATMUL_INT8
+  if constexpr (T % 2 == 0) return dot_pairs<kBits, T>(planes, from, to, quad, x, out);
+#endif
   for (int w = from; w < to; ++w) {
     if constexpr (kBits == 8) {
       const int8x16_t word = vreinterpretq_s8_u8(vld1q_u8(planes + 64 * w + 16 * quad));
@@ -145,7 +182,9 @@ inline void dot(const uint8_t* planes, const Group* const* x, I* sums) {
 }  // namespace
 
 namespace pensee {
-#ifdef __ARM_FEATURE_DOTPROD
+#if defined(__ARM_FEATURE_MATMUL_INT8)
+const TileTable kNeonI8mmTiles = PENSEE_TILE_TABLE;
+#elif defined(__ARM_FEATURE_DOTPROD)
 const TileTable kNeonDotprodTiles = PENSEE_TILE_TABLE;
 #else
 const TileTable kNeonTiles = PENSEE_TILE_TABLE;

@@ -132,6 +132,18 @@ inline void float_block(const TileArgs& a, int64_t first) {
       load_bf16_pairs(w, &even, &odd);
       for (int t = 0; t < T; ++t) total[t] = fma(even, set1(x[t][k]), total[t]);
     }
+  } else if constexpr (kLayout == Layout::f8) {
+    for (int64_t k = 0; k < a.cols; k += 4) {
+      const uint8_t* four = a.planes + k * kTileRows;
+      if constexpr (T == 1) __builtin_prefetch(four + kAhead);
+      const F scale = load(reinterpret_cast<const float*>(a.scales) + k / kGroup * kTileRows);
+#pragma GCC unroll 4
+      for (int i = 0; i < 4; ++i) {
+        const F w = mul(load_e4m3(four + i * kTileRows), scale);
+#pragma GCC unroll 16
+        for (int t = 0; t < T; ++t) total[t] = fma(w, set1(x[t][k + i]), total[t]);
+      }
+    }
   } else {
     for (int64_t k = 0; k < a.cols; ++k) {
       F w;
@@ -208,12 +220,12 @@ void quantise8(const float* x, int64_t cols, ByteOrder order, Group8* out) {
 
 }  // namespace
 
-#define PENSEE_TILES(Group)                                                                                        \
-  {                                                                                                                \
-    floats<Layout::f32>, floats<Layout::f16>, floats<Layout::bf16>, quantised<Group, 4, 8, Scales::s>,             \
-        quantised<Group, 4, 0, Scales::m>, quantised<Group, 4, 0, Scales::k>, quantised<Group, 5, 16, Scales::s>,  \
-        quantised<Group, 5, 0, Scales::m>, quantised<Group, 5, 0, Scales::k>, quantised<Group, 6, 32, Scales::k6>, \
-        quantised<Group, 8, 0, Scales::s>                                                                          \
+#define PENSEE_TILES(Group)                                                                                       \
+  {                                                                                                               \
+    floats<Layout::f32>, floats<Layout::f16>, floats<Layout::bf16>, floats<Layout::f8>,                           \
+        quantised<Group, 4, 8, Scales::s>, quantised<Group, 4, 0, Scales::m>, quantised<Group, 4, 0, Scales::k>,  \
+        quantised<Group, 5, 16, Scales::s>, quantised<Group, 5, 0, Scales::m>, quantised<Group, 5, 0, Scales::k>, \
+        quantised<Group, 6, 32, Scales::k6>, quantised<Group, 8, 0, Scales::s>                                    \
   }
 #define PENSEE_TILE_TABLE \
   { PENSEE_TILES(Group16), PENSEE_TILES(Group8), quantise16, quantise8 }
