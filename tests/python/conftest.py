@@ -36,6 +36,24 @@ def thinker(thinker_path: pathlib.Path) -> Iterator[pensee.Model]:
 
 
 @pytest.fixture(scope="session")
+def forms(thinker: pensee.Model) -> None:
+    """For tests that hold answers to a form: skipped where constrained decoding is not built in."""
+    try:
+        thinker.ask("Hi", regex="a", max_tokens=5, think_budget=0)
+    except pensee.Error as error:
+        if error.status != pensee.Status.UNSUPPORTED:
+            raise
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def experts() -> Iterator[pensee.Model]:
+    """A small DeepSeek-V3 with 16 experts, 4 a token; it has no tokenizer: prompts are token ids."""
+    with pensee.Model(GOLDENS / "deepseek_v3", threads=2) as model:
+        yield model
+
+
+@pytest.fixture(scope="session")
 def slow_path(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     """Large enough that loading and scoring take a while: 25 million parameters."""
     folder = tmp_path_factory.mktemp("slow")

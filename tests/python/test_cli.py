@@ -99,7 +99,7 @@ def test_version_and_help_go_to_standard_output() -> None:
     [
         ([], "usage"),
         (["frobnicate"], "frobnicate"),
-        (["run"], "MODEL"),
+        (["pack"], "MODEL"),
         (["run", TINY, "a", "b"], "quotes"),
         (["run", TINY, "a", "--frobnicate"], "--frobnicate"),
         (["run", TINY, "a", "--threads"], "--threads"),
@@ -111,7 +111,18 @@ def test_version_and_help_go_to_standard_output() -> None:
         (["run", TINY, "a", "--memory-budget", "8Q"], "8Q"),
         (["run", TINY, "--prompt-ids", "1,,2"], "--prompt-ids"),
         (["run", TINY, "a", "--prompt-ids", "1"], "--prompt-ids"),
-        (["inspect"], "MODEL"),
+        (["run", TINY, "a", "--n", "0"], "--n"),
+        (["run", TINY, "a", "--vote", "3", "--n", "2"], "--vote"),
+        (["run", TINY, "a", "--speculation", "wild"], "wild"),
+        (["run", TINY, "a", "--tool-choice", "maybe"], "maybe"),
+        (["run", TINY, "a", "--loop-guard", "maybe"], "maybe"),
+        (["run", TINY, "a", "--cache", "f8"], "f8"),
+        (["run", TINY, "a", "--logit-bias", "5"], "ID=BIAS"),
+        (["run", TINY, "a", "--sampler-order", "top_k,luck"], "luck"),
+        (["run", TINY, "a", "--answer-sampling", "luck=3"], "luck=3"),
+        (["run", TINY, "a", "--answer-sampling", "top-p=2"], "--top-p"),
+        (["run", TINY, "a", "--xtc-threshold", "0.7"], "--xtc-threshold"),
+        (["inspect", TINY, TINY], "MODEL"),
         (["bench", TINY, "--depth", "x"], "--depth"),
     ],
 )
@@ -205,7 +216,7 @@ def test_same_seed_same_text() -> None:
 
 
 def test_thought_and_answer_stand_apart_without_colour_in_a_pipe(thinker_path: pathlib.Path) -> None:
-    ask = ["run", str(thinker_path), "Hi", *GREEDY, "--max-tokens", "40", "--think-budget", "10"]
+    ask = ["run", str(thinker_path), "Hi", *GREEDY, "--max-tokens", "40", "--think-budget", "10", "--budget-text", ""]
     done = run(*ask)
     assert done.returncode == 0, done.stderr
     assert ESC not in done.stderr
@@ -220,7 +231,7 @@ def test_thought_and_answer_stand_apart_without_colour_in_a_pipe(thinker_path: p
 
 
 def test_colours_can_be_forced_into_a_pipe(thinker_path: pathlib.Path) -> None:
-    ask = ["run", str(thinker_path), "Hi", *GREEDY, "--max-tokens", "40", "--think-budget", "10"]
+    ask = ["run", str(thinker_path), "Hi", *GREEDY, "--max-tokens", "40", "--think-budget", "10", "--budget-text", ""]
     text = run(*ask, "--color", "always").stdout
     dim, bold = text.index(ESC + "[2m"), text.index(ESC + "[1m")
     assert 0 <= dim < text.index(ESC + "[0m") < bold
@@ -273,7 +284,8 @@ def test_a_full_disk_is_told() -> None:
 
 
 def test_a_terminal_gets_colours_and_a_bar(slow_path: pathlib.Path) -> None:
-    terminal = Terminal("run", str(slow_path), "Hi", *GREEDY, "--max-tokens", "20", "--think-budget", "8")
+    budget = ["--max-tokens", "20", "--think-budget", "8", "--budget-text", ""]
+    terminal = Terminal("run", str(slow_path), "Hi", *GREEDY, *budget)
     text = terminal.read()
     assert terminal.wait() == 0
     assert "loading [" in text

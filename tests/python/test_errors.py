@@ -56,8 +56,11 @@ def test_every_cut_of_a_checkpoint_is_an_error(tmp_path: pathlib.Path, thinker_p
         assert caught.value.status == Status.FILE_CORRUPT, (size, str(caught.value))
 
 
-def test_without_a_default_model_none_is_unsupported() -> None:
-    with pytest.raises(pensee.Error) as caught:
+def test_none_is_the_default_model_of_the_package() -> None:
+    if (pathlib.Path(pensee.__file__).parent / "pensee-mini.gguf").exists():
+        assert pensee.Model(skip_weights=True).info.parameters_total > 0
+        return
+    with pytest.raises(pensee.Error, match="pensee-mini.gguf") as caught:
         pensee.Model()
     assert caught.value.status == Status.UNSUPPORTED
 
@@ -74,6 +77,7 @@ def test_a_descriptor_that_is_none_is_an_error() -> None:
     [
         {"threads": -1}, {"threads": 5000}, {"backend": "cuda"}, {"activations": "int3"}, {"cache_type": "f8"},
         {"context_max": -1}, {"memory_budget": -5}, {"memory_budget": 2**64}, {"isa": "sse9"},
+        {"value_cache_type": "f8"}, {"prefix_cache_bytes": -2}, {"max_concurrent": -1}, {"max_waiting": -1},
     ],
 )  # fmt: skip
 def test_bad_model_options_are_named(thinker_path: pathlib.Path, options: dict[str, Any]) -> None:
@@ -89,7 +93,15 @@ def test_bad_model_options_are_named(thinker_path: pathlib.Path, options: dict[s
         {"temperature": -0.5}, {"temperature": float("nan")}, {"temperature": float("inf")}, {"top_p": 0.0},
         {"top_p": 1.5}, {"top_p": float("nan")}, {"min_p": -0.1}, {"min_p": 1.5}, {"top_k": -2}, {"max_tokens": -1},
         {"think_budget": -2}, {"seed": -1}, {"seed": 2**64}, {"logprobs": 21}, {"logprobs": -1},
-        {"effort": "very"}, {"stop": "a\0b"}, {"stop": "\ud800"}, {"n": 0},
+        {"effort": "very"}, {"stop": "a\0b"}, {"stop": "\ud800"}, {"n": 0}, {"n": 1025}, {"priority": 101},
+        {"answer_budget": -1}, {"min_thought": -1}, {"thought_prefix": "a\0b"}, {"answer_prefix": "\ud800"},
+        {"budget_text": "a\0b"}, {"loop_ngram": -1}, {"loop_repeats": -1}, {"loop_window": -1},
+        {"tool_choice": "sometimes"}, {"speculation": "wild"}, {"draft_max": 65}, {"typical_p": 1.5},
+        {"typical_p": float("nan")}, {"top_n_sigma": -1.0}, {"xtc_probability": 1.5}, {"xtc_threshold": 0.7},
+        {"repetition_penalty": -1.0}, {"frequency_penalty": 3.0}, {"presence_penalty": float("inf")},
+        {"penalty_last_n": -2}, {"dry_multiplier": -1.0}, {"dry_base": -1.0}, {"dry_allowed_length": -1},
+        {"dry_last_n": -2}, {"mirostat": 3}, {"mirostat_tau": -1.0}, {"mirostat_eta": float("nan")},
+        {"logit_bias": {10**6: 1.0}}, {"logit_bias": {5: float("nan")}}, {"sampler_order": ["top_k", "luck"]},
     ],
 )  # fmt: skip
 def test_bad_generation_options_are_named(thinker: pensee.Model, options: dict[str, Any]) -> None:
@@ -97,10 +109,22 @@ def test_bad_generation_options_are_named(thinker: pensee.Model, options: dict[s
         thinker.generate("x", **options)
 
 
-def test_n_above_one_is_clearly_unsupported(thinker: pensee.Model) -> None:
-    with pytest.raises(pensee.Error, match="n: ") as caught:
-        thinker.generate("x", n=2)
-    assert caught.value.status == Status.UNSUPPORTED
+def test_a_bad_setting_for_the_answer_is_named(thinker: pensee.Model) -> None:
+    with pytest.raises(pensee.BadArgument, match="top_p"):
+        thinker.generate("x", answer_sampling=pensee.Sampling(top_p=1.5))
+    with pytest.raises(TypeError, match="answer_sampling"):
+        thinker.generate("x", answer_sampling=[1])  # type: ignore[arg-type]
+
+
+def test_an_unknown_keyword_is_a_type_error(thinker: pensee.Model, thinker_path: pathlib.Path) -> None:
+    wrong: dict[str, Any] = {"max_token": 3}
+    for call in (thinker.generate, thinker.ask, thinker.render, thinker.vote):
+        with pytest.raises(TypeError, match="max_token"):
+            call("x", **wrong)
+    with pytest.raises(TypeError, match="max_token"):
+        pensee.Model(thinker_path, **wrong)
+    with pytest.raises(TypeError, match="answer_sampling: unknown key 'temprature'"):
+        thinker.generate("x", answer_sampling={"temprature": 1})  # type: ignore[arg-type]
 
 
 def test_bad_prompts_are_errors(thinker: pensee.Model) -> None:

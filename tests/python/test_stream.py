@@ -50,7 +50,7 @@ def test_a_seed_gives_the_same_text_and_is_told(thinker: pensee.Model) -> None:
 def test_a_budget_closes_the_thought_and_an_answer_follows(thinker: pensee.Model) -> None:
     free = thinker.ask("Hi", max_tokens=40, temperature=0)
     assert free.answer == "" and free.thought != ""
-    reply = thinker.ask("Hi", max_tokens=40, temperature=0, think_budget=10)
+    reply = thinker.ask("Hi", max_tokens=40, temperature=0, think_budget=10, budget_text="")
     assert reply.thought != "" and reply.answer != ""
     assert free.thought.startswith(reply.thought.rstrip("\n\ufffd"))
     assert reply.usage.thought_tokens + reply.usage.answer_tokens == len(reply.token_ids)

@@ -14,6 +14,7 @@ library works, and Ctrl-C is heard.
 
 from . import _pensee
 from ._errors import BadArgument, Error, FileNotFound, OutOfMemory, Status
+from ._keywords import GenerateOptions, ModelOptions, Sampling, VoteOptions
 from ._model import Model, Session
 from ._stream import Stream
 from ._types import (
@@ -25,19 +26,29 @@ from ._types import (
     Event,
     EventKind,
     FinishReason,
-    GenerateOptions,
+    Memory,
     Message,
     ModelInfo,
+    PackedFile,
     Prompt,
     Reply,
+    Routing,
+    Sampler,
+    Speculation,
+    ThreadPriority,
     TokenIds,
     ToolCall,
+    ToolChoice,
+    TrimLevel,
     Usage,
+    Vote,
+    VoteAnswer,
+    Weighting,
 )
 
 
 def version() -> str:
-    """Version of the native library that is loaded, "0.1.0"."""
+    """Version of the native library that is loaded, "0.2.0"."""
     return _pensee.version_text()
 
 
@@ -56,18 +67,32 @@ __all__ = [
     "FileNotFound",
     "FinishReason",
     "GenerateOptions",
+    "Memory",
     "Message",
     "Model",
     "ModelInfo",
+    "ModelOptions",
     "OutOfMemory",
+    "PackedFile",
     "Prompt",
     "Reply",
+    "Routing",
+    "Sampler",
+    "Sampling",
     "Session",
+    "Speculation",
     "Status",
     "Stream",
+    "ThreadPriority",
     "TokenIds",
     "ToolCall",
+    "ToolChoice",
+    "TrimLevel",
     "Usage",
+    "Vote",
+    "VoteAnswer",
+    "VoteOptions",
+    "Weighting",
     "__version__",
     "version",
 ]

@@ -1,23 +1,39 @@
-"""From Python's arguments to the native options: every check that can name the argument is made here."""
+"""From Python's arguments to native values: tables of names, and every check that can name the argument.
+
+A converter takes (value, name) and is never given None, which everywhere means: as if the argument were not there.
+"""
 
 from __future__ import annotations
 
 import json
 import operator
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, SupportsIndex, cast
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, SupportsFloat, SupportsIndex, cast
 
 from . import _pensee
-from ._errors import BadArgument, Error, Status
+from ._errors import BadArgument
 from ._types import Prompt, TokenIds
 
 BACKENDS = {"auto": 0, "native": 1, "onednn": 2, "blas": 3}
 ACTIVATIONS = {"auto": 0, "int16": 1, "int8": 2}
-CACHE_TYPES = {"auto": 0, "f32": 1, "f16": 2, "bf16": 3}
+CACHE_TYPES = {"auto": 0, "f32": 1, "f16": 2, "bf16": 3, "int8": 4, "int4": 5}
 EFFORTS = {"default": 0, "none": 1, "minimal": 2, "low": 3, "medium": 4, "high": 5, "xhigh": 6, "max": 7}
 KINDS = {1: "thought", 2: "answer", 3: "tool_call", 4: "end"}
 FINISH_REASONS = {1: "stop", 2: "length", 3: "budget", 4: "loop", 5: "cancelled", 6: "tool_call", 7: "error"}
+SAMPLERS = {
+    "penalties": 1, "dry": 2, "temperature": 3, "top_n_sigma": 4, "top_k": 5, "top_p": 6, "min_p": 7, "typical": 8,
+    "xtc": 9,
+}  # fmt: skip
+SPECULATIONS = {"auto": 0, "off": 1, "ngram": 2, "mtp": 3, "draft": 4}
+LOOP_GUARDS = {"on": 0, "off": 1}
+TOOL_CHOICES = {"auto": 0, "strict": 1, "required": 2, "none": 3}
+WEIGHTINGS = {"plain": 0, "confidence": 1}
+THREAD_PRIORITIES = {"normal": 0, "low": 1, "background": 2}
+PACKED_FILES = {"map": 0, "read": 1, "verify": 2}
+TRIM_LEVELS = {"caches": 0, "sessions": 1}
+DTYPES = {"f32": 1, "f16": 2, "bf16": 3}
 ADD_SPECIAL, PLAIN_TEXT, SKIP_SPECIAL = 1, 2, 4
+IN_THOUGHT = 1
 TOP_LOGPROBS_MAX = 20
 INT32_MAX = 2**31 - 1
 INT64_MAX = 2**63 - 1
@@ -44,12 +60,67 @@ def integer(value: SupportsIndex, name: str, low: int, high: int) -> int:
     return number
 
 
-def choice(value: str | None, name: str, choices: Mapping[str, int], default: str) -> int:
-    if value is None:
-        value = default
-    if value not in choices:
+def whole(low: int, high: int) -> Callable[[Any, str], int]:
+    """The converter to an integer within low..high."""
+    return lambda value, name: integer(value, name, low, high)
+
+
+def real(value: SupportsFloat | SupportsIndex, name: str) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError, OverflowError):
+        raise TypeError(f"{name}: expected a number, not {value!r}") from None
+
+
+def flag(value: object, name: str) -> int:
+    return int(bool(value))
+
+
+def choice(value: str, name: str, choices: Mapping[str, int]) -> int:
+    if not isinstance(value, str) or value not in choices:
         raise BadArgument(f"{name}: {value!r} is none of " + ", ".join(map(repr, choices)))
     return choices[value]
+
+
+def one_of(choices: Mapping[str, int]) -> Callable[[Any, str], int]:
+    """The converter of a name to the header's number."""
+    return lambda value, name: choice(value, name, choices)
+
+
+def callback(value: object, name: str) -> object:
+    if not callable(value):
+        raise TypeError(f"{name}: expected a callable, not {type(value).__name__}")
+    return value
+
+
+def texts(value: str | Iterable[str], name: str) -> list[bytes]:
+    return [utf8(text, name) for text in ([value] if isinstance(value, str) else value)]
+
+
+def top_logprobs(value: int | bool, name: str) -> int:
+    # True: the chosen token's own, which every event carries anyway.
+    return 0 if isinstance(value, bool) else integer(value, name, 0, TOP_LOGPROBS_MAX)
+
+
+def json_text(value: Mapping[str, Any] | bool | str, name: str) -> bytes:
+    """JSON as a text or as what becomes one."""
+    return utf8(value, name) if isinstance(value, str) else to_json(value, name)
+
+
+def logit_bias(value: Mapping[Any, float], name: str) -> list[tuple[int, float]]:
+    if not isinstance(value, Mapping):
+        raise TypeError(f"{name}: expected a mapping of token ids to numbers, not {type(value).__name__}")
+    out = []
+    for key, bias in value.items():  # JSON's keys are strings
+        token_id = int(key) if isinstance(key, str) and key.isdecimal() else key
+        out.append((integer(token_id, name, 0, INT32_MAX), real(bias, f"{name}[{key}]")))
+    return out
+
+
+def sampler_order(value: Iterable[str], name: str) -> list[int]:
+    if isinstance(value, str):
+        raise TypeError(f"{name}: expected a sequence of names, not str")
+    return [choice(sampler, name, SAMPLERS) for sampler in value]
 
 
 def token_ids(ids: TokenIds, name: str = "ids") -> list[int]:
@@ -105,69 +176,3 @@ def _message(message: object, index: int) -> dict[str, Any]:
     if not isinstance(message, Mapping):
         raise TypeError(f"prompt[{index}]: expected a message (a mapping), not {type(message).__name__}")
     return dict(cast("Mapping[str, Any]", message))
-
-
-def native_options(
-    *,
-    max_tokens: int | None = None,
-    think_budget: int | None = None,
-    effort: str | None = None,
-    temperature: float | None = None,
-    top_k: int | None = None,
-    top_p: float | None = None,
-    min_p: float = 0.0,
-    seed: int | None = None,
-    stop: str | Sequence[str] | None = None,
-    ignore_eos: bool = False,
-    logprobs: int | bool = False,
-    n: int = 1,
-) -> _pensee.Options:
-    if integer(n, "n", 1, INT32_MAX) != 1:
-        raise Error("n: this release samples one reply a call; call again for more", Status.UNSUPPORTED)
-    native = _pensee.Options()
-    native.max_tokens = 0 if max_tokens is None else integer(max_tokens, "max_tokens", 0, INT64_MAX)
-    native.think_budget = -1 if think_budget is None else integer(think_budget, "think_budget", -1, INT64_MAX)
-    native.effort = choice(effort, "effort", EFFORTS, "default")
-    native.temperature = -1.0 if temperature is None else float(temperature)
-    native.top_k = -1 if top_k is None else integer(top_k, "top_k", -1, INT32_MAX)
-    native.top_p = -1.0 if top_p is None else float(top_p)
-    native.min_p = float(min_p)
-    native.seed = 0 if seed is None else integer(seed, "seed", 0, UINT64_MAX)
-    strings = [] if stop is None else [stop] if isinstance(stop, str) else list(stop)
-    native.stop = [utf8(text, "stop") for text in strings]
-    native.ignore_eos = bool(ignore_eos)
-    # True: the chosen token's own, which every event carries anyway.
-    native.top_logprobs = 0 if isinstance(logprobs, bool) else integer(logprobs, "logprobs", 0, TOP_LOGPROBS_MAX)
-    return native
-
-
-def native_model_options(
-    *,
-    threads: int,
-    backend: str,
-    exact: bool,
-    memory_budget: int,
-    activations: str,
-    cache_type: str,
-    context_max: int,
-    isa: str | None,
-    skip_weights: bool,
-    progress: Callable[[float], bool | None] | None,
-    log: Callable[[int, str], object] | None,
-) -> _pensee.ModelOptions:
-    for function, name in ((progress, "progress"), (log, "log")):
-        if function is not None and not callable(function):
-            raise TypeError(f"{name}: expected a callable, not {type(function).__name__}")
-    native = _pensee.ModelOptions()
-    native.threads = integer(threads, "threads", 0, 1024)
-    native.backend = choice(backend, "backend", BACKENDS, "auto")
-    native.exact = bool(exact)
-    native.memory_budget = integer(memory_budget, "memory_budget", 0, UINT64_MAX)
-    native.activations = choice(activations, "activations", ACTIVATIONS, "auto")
-    native.cache_type = choice(cache_type, "cache_type", CACHE_TYPES, "auto")
-    native.context_max = integer(context_max, "context_max", 0, INT64_MAX)
-    native.isa = None if isa is None else utf8(isa, "isa")
-    native.skip_weights = bool(skip_weights)
-    native.progress = progress
-    native.log = log
-    return native

@@ -14,10 +14,11 @@ import threading
 import weakref
 from collections.abc import AsyncIterator, Iterator
 from types import TracebackType
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
-from . import _pensee
+from . import _calls, _openai, _pensee
 from ._options import FINISH_REASONS, KINDS
+from ._reply import expert_arrays, reply_of_events
 from ._types import Alternative, Event, EventKind, FinishReason, Reply, ToolCall, Usage
 
 if TYPE_CHECKING:
@@ -27,28 +28,56 @@ _READ_AHEAD_MAX = 64  # events that a pump pulls before the loop takes them
 _living: weakref.WeakSet[Stream] = weakref.WeakSet()
 
 
-def _event(raw: _pensee.RawEvent) -> Event:
-    kind, finish_reason, text, token_id, logprob, position, alternatives, tool_call, usage = raw
-    has_token = token_id >= 0
-    return Event(
-        kind=cast(EventKind, KINDS.get(kind, "answer")),
-        text=text,
-        token_id=token_id if has_token else None,
-        logprob=logprob if has_token else None,
-        position=position if has_token else None,
-        alternatives=tuple(Alternative(*pair) for pair in alternatives),
-        tool_call=None if tool_call is None else ToolCall(*tool_call),
-        finish_reason=cast("FinishReason | None", FINISH_REASONS.get(finish_reason)),
-        usage=None if usage is None else Usage(**usage),
-    )
+class _Source:
+    """A native stream whose events are Events. With the last of its `ends` it is closed: before anybody hears of the
+    end, the session is free."""
+
+    def __init__(self, native: _pensee.Stream, ends: int, expert_shape: tuple[int, int]) -> None:
+        self.native = native
+        self.ends = ends
+        self.expert_shape = expert_shape
+
+    def next(self) -> Event:
+        raw = self.native.next(-1)
+        assert raw is not None  # there was no time-out
+        event = self._event(raw)
+        if event.kind == "end":
+            self.ends -= 1
+            if self.ends <= 0:
+                self.native.close()
+        return event
+
+    def _event(self, raw: _pensee.RawEvent) -> Event:
+        kind, finish_reason, text, token_id, logprob, position, alternatives, tool_call, usage = raw[:9]
+        sample, forced, expert_ids, expert_weights = raw[9:]
+        has_token = token_id >= 0
+        experts = None
+        if expert_ids is not None and expert_weights is not None:
+            experts = expert_arrays(self.expert_shape, expert_ids, expert_weights)
+        return Event(
+            kind=cast(EventKind, KINDS.get(kind, "answer")),
+            text=text,
+            token_id=token_id if has_token else None,
+            logprob=logprob if has_token else None,
+            position=position if has_token else None,
+            alternatives=tuple(Alternative(*pair) for pair in alternatives),
+            tool_call=None if tool_call is None else ToolCall(*tool_call),
+            finish_reason=cast("FinishReason | None", FINISH_REASONS.get(finish_reason)),
+            usage=None if usage is None else Usage(**usage),
+            sample=sample,
+            forced=forced,
+            expert_ids=None if experts is None else experts.expert_ids,
+            expert_weights=None if experts is None else experts.expert_weights,
+        )
 
 
 class _Pump(threading.Thread):
     """Pulls a native stream into the event loop that asked for it."""
 
-    def __init__(self, native: _pensee.Stream, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, source: _Source, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(name="pensee stream", daemon=True)
-        self.native = native
+        self.source = source
+        self.native = source.native
         self.loop = loop
         self.stopped = threading.Event()
         self.room = threading.Semaphore(_READ_AHEAD_MAX)
@@ -58,13 +87,10 @@ class _Pump(threading.Thread):
     def run(self) -> None:
         try:
             while not self.stopped.is_set():
-                raw = self.native.next(-1)
+                event = self.source.next()
                 self.room.acquire()  # stop() adds room
-                if raw is None or self.stopped.is_set():
+                if self.stopped.is_set():
                     continue
-                event = _event(raw)
-                if event.kind == "end":
-                    self.native.close()  # before the loop hears of it: the session is free then
                 if not self._hand_over(event):
                     return
         except StopIteration:
@@ -109,20 +135,23 @@ class _Pump(threading.Thread):
 class Stream(Iterator[Event], AsyncIterator[Event]):
     """The events of one generation, to iterate once: `for event in stream` or `async for event in stream`.
 
-    The last event has kind "end" and carries usage and finish_reason. An error inside the generation is raised by the
-    iteration. Leaving a loop early and dropping the stream (or `with`, `close()`) cancels the generation. A task that
-    is cancelled while it waits for an event cancels the generation too; the "end" event can still be read.
+    The last event has kind "end" and carries usage and finish_reason; with n, samples are mixed and each has its end.
+    An error inside the generation is raised by the iteration. Leaving a loop early and dropping the stream (or `with`,
+    `close()`) cancels the generation. A task that is cancelled while it waits for an event cancels the generation too;
+    the "end" event can still be read.
 
     cancel() and end_thought() may be called from any thread at any time; iterate from one thread or task at a time.
     """
 
     usage: Usage | None
-    """Set once the "end" event was delivered."""
+    """Set once the "end" event (of sample 0) was delivered."""
     finish_reason: FinishReason | None
-    """Set once the "end" event was delivered."""
+    """Set once the "end" event (of sample 0) was delivered."""
 
-    def __init__(self, native: _pensee.Stream) -> None:
+    def __init__(self, native: _pensee.Stream, n: int = 1, expert_shape: tuple[int, int] = (0, 0)) -> None:
         self._native = native
+        self._source = _Source(native, n, expert_shape)
+        self._ends_left = n
         self._pump: _Pump | None = None
         self._done = False
         self.usage = None
@@ -144,27 +173,32 @@ class Stream(Iterator[Event], AsyncIterator[Event]):
         if self._done:
             raise StopIteration
         try:
-            raw = self._native.next(-1)
+            return self._seen(self._source.next())
         except StopIteration:
             self._done = True
             raise
         except BaseException:  # an error of the stream, or KeyboardInterrupt
             self.close()
             raise
-        assert raw is not None  # there was no time-out
-        return self._seen(_event(raw))
 
     def _seen(self, event: Event) -> Event:
         if event.kind == "end":
-            self.usage, self.finish_reason = event.usage, event.finish_reason
-            self._done = True
-            self._native.close()
+            if event.sample == 0:
+                self.usage, self.finish_reason = event.usage, event.finish_reason
+            self._ends_left -= 1
+            self._done = self._ends_left <= 0
         return event
 
     def reply(self) -> Reply:
-        """Waits for the rest and returns it as one Reply. Events that were taken before are not in it."""
+        """Waits for the rest and returns it as one Reply, with n its `samples`. Events that were taken before are not
+        in it: Reply.from_events() takes them all."""
         with self:
-            return _reply(list(self))
+            return reply_of_events(list(self))
+
+    def chunks(self, model: str = "pensee") -> Iterator[dict[str, Any]]:
+        """Iterates as OpenAI's "chat.completion.chunk" dictionaries, thoughts as "reasoning_content"; the last one
+        holds the usage alone. model: the name that stands in them."""
+        return _openai.chunks(self, model)
 
     # -- in an event loop
 
@@ -175,7 +209,7 @@ class Stream(Iterator[Event], AsyncIterator[Event]):
         if self._done:
             raise StopAsyncIteration
         if self._pump is None:
-            self._pump = _Pump(self._native, asyncio.get_running_loop())
+            self._pump = _Pump(self._source, asyncio.get_running_loop())
             self._pump.start()
         try:
             return self._seen(await self._pump.get())
@@ -186,10 +220,14 @@ class Stream(Iterator[Event], AsyncIterator[Event]):
             self._done = True
             raise
 
+    def chunks_async(self, model: str = "pensee") -> AsyncIterator[dict[str, Any]]:
+        """chunks() for `async for`."""
+        return _openai.chunks_async(self, model)
+
     async def reply_async(self) -> Reply:
         """Like reply(), without blocking the event loop."""
         async with self:
-            return _reply([event async for event in self])
+            return reply_of_events([event async for event in self])
 
     # -- stopping
 
@@ -239,22 +277,6 @@ class Stream(Iterator[Event], AsyncIterator[Event]):
             self.close()
 
 
-def _reply(events: list[Event]) -> Reply:
-    end = events[-1] if events else None
-    if end is None or end.usage is None or end.finish_reason is None:
-        raise RuntimeError("the stream was closed before its end")
-    tokens = [event for event in events if event.token_id is not None]
-    return Reply(
-        thought="".join(event.text for event in events if event.kind == "thought"),
-        answer="".join(event.text for event in events if event.kind == "answer"),
-        tool_calls=tuple(event.tool_call for event in events if event.tool_call is not None),
-        usage=end.usage,
-        finish_reason=end.finish_reason,
-        token_ids=tuple(event.token_id for event in tokens if event.token_id is not None),
-        logprobs=tuple(event.logprob for event in tokens if event.logprob is not None),
-    )
-
-
 @atexit.register
 def _stop_everything() -> None:
     """No thread may come back into an interpreter that is gone."""
@@ -263,4 +285,5 @@ def _stop_everything() -> None:
     for thread in threading.enumerate():
         if isinstance(thread, _Pump):
             thread.join(timeout=10)
+    _calls.stop_all()
     _pensee.stop_callbacks()

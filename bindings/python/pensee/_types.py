@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, SupportsIndex, TypedDict, Union
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, SupportsIndex, Union
 
 if TYPE_CHECKING:
     import numpy as np
@@ -12,8 +13,15 @@ if TYPE_CHECKING:
 
 Backend = Literal["auto", "native", "onednn", "blas"]
 Activations = Literal["auto", "int16", "int8"]
-CacheType = Literal["auto", "f32", "f16", "bf16"]
+CacheType = Literal["auto", "f32", "f16", "bf16", "int8", "int4"]
 Effort = Literal["default", "none", "minimal", "low", "medium", "high", "xhigh", "max"]
+Sampler = Literal["penalties", "dry", "temperature", "top_n_sigma", "top_k", "top_p", "min_p", "typical", "xtc"]
+Speculation = Literal["auto", "off", "ngram", "mtp", "draft"]
+ToolChoice = Literal["auto", "strict", "required", "none"]
+Weighting = Literal["plain", "confidence"]
+ThreadPriority = Literal["normal", "low", "background"]
+PackedFile = Literal["map", "read", "verify"]
+TrimLevel = Literal["caches", "sessions"]
 EventKind = Literal["thought", "answer", "tool_call", "end"]
 FinishReason = Literal["stop", "length", "budget", "loop", "cancelled", "tool_call", "error"]
 
@@ -67,6 +75,30 @@ class ModelInfo:
     """The model marks its thought, and the library splits it from the answer."""
     bos_token_id: int | None
     eos_token_id: int | None
+    num_mtp_layers: int
+    """Layers of multi-token prediction that are loaded."""
+    num_moe_layers: int
+    """Layers with routed experts: rows of a routing."""
+    tool_format: str
+    """How the model writes tool calls, "hermes"; "": it knows no tools, and the system message describes them."""
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What a model takes now, in bytes."""
+
+    budget: int
+    """memory_budget; 0: no limit."""
+    used: int
+    """What counts within it: weights, pages of sessions and of the prefix cache, scratch."""
+    weights: int
+    """Without `mapped`."""
+    prefix_cache: int
+    """Its pages; those that sessions use as well are in memory once."""
+    scratch: int
+    mapped: int
+    """Weights that lie in a packed file: not in `used`; the system shares them between processes and drops them when
+    memory is short."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +124,14 @@ class Usage:
     """Of packed weights, by all tokens decoded and once for each chunk of the prompt."""
     seed: int
     """The seed that was used: give it again for the same text."""
+    drafted_tokens: int
+    """By speculation."""
+    accepted_tokens: int
+    """Of the drafted ones."""
+    passes: int
+    """Forward passes that the reply took after the prompt."""
+    seconds_waiting: float
+    """For a turn, before the first token of the prompt was computed."""
 
 
 @dataclass(frozen=True)
@@ -104,11 +144,28 @@ class Alternative:
 
 @dataclass(frozen=True)
 class ToolCall:
-    """A call of one of the tools. `arguments` is JSON text, as the model wrote it."""
+    """A call of one of the tools."""
 
     id: str
+    """To be repeated in the message with the result, as "tool_call_id"."""
     name: str
-    arguments: str
+    arguments_json: str
+    """JSON text."""
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """The arguments as a dict."""
+        value = json.loads(self.arguments_json)
+        return value if isinstance(value, dict) else {}
+
+
+class Routing(NamedTuple):
+    """Which experts computed what: arrays [positions, layers with experts, experts a token], best expert first."""
+
+    expert_ids: npt.NDArray[np.int32]
+    """-1: not known."""
+    expert_weights: npt.NDArray[np.float32]
+    """What each expert's output was multiplied with."""
 
 
 @dataclass(frozen=True)
@@ -127,10 +184,18 @@ class Event:
     alternatives: tuple[Alternative, ...] = ()
     """Best first; as many as `logprobs` asked for."""
     tool_call: ToolCall | None = None
+    """With the last event of a call; those before it bring its text alone."""
     finish_reason: FinishReason | None = None
     """Set when kind is "end"."""
     usage: Usage | None = None
     """Set when kind is "end"."""
+    sample: int = 0
+    """Which of n."""
+    forced: bool = False
+    """The library put the token: a prefix, the end of a thought."""
+    expert_ids: npt.NDArray[np.int32] | None = field(default=None, compare=False, repr=False)
+    """With trace_experts: of the pass that gave the token, [layers with experts, experts a token]."""
+    expert_weights: npt.NDArray[np.float32] | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -146,26 +211,78 @@ class Reply:
     token_ids: tuple[int, ...]
     """All tokens that were generated, the thought's first."""
     logprobs: tuple[float, ...]
-    """One for each of token_ids."""
+    """One for each of token_ids: natural logarithms, at temperature 1."""
+    message_json: str = field(default="", repr=False)
+    """message() as text."""
+    routing: Routing | None = field(default=None, compare=False, repr=False)
+    """With trace_experts. ask(): of every computed position of prompt and reply; of a stream: what its events told."""
+    others: tuple[Reply, ...] = field(default=(), repr=False)
+    """The samples after this one, with n."""
+
+    @property
+    def samples(self) -> tuple[Reply, ...]:
+        """All n samples: this reply and the others."""
+        return (self, *self.others)
+
+    @property
+    def choices(self) -> tuple[Reply, ...]:
+        """Another word for samples."""
+        return self.samples
+
+    def message(self) -> dict[str, Any]:
+        """The reply as an OpenAI-shaped message, to be appended to the conversation."""
+        message: dict[str, Any] = json.loads(self.message_json)
+        return message
+
+    def completion(self, model: str = "pensee") -> dict[str, Any]:
+        """The reply and its samples as OpenAI's "chat.completion", the thought as "reasoning_content". model: the name
+        that stands in it."""
+        from ._openai import completion
+
+        return completion(self, model)
+
+    @staticmethod
+    def from_events(events: Iterable[Event]) -> Reply:
+        """The reply that all events of a stream make up."""
+        from ._reply import reply_of_events
+
+        return reply_of_events(events)
 
     def __str__(self) -> str:
         return self.answer
 
 
-class GenerateOptions(TypedDict, total=False):
-    """The keywords of generate(), ask() and ask_async(); Model.generate says what each means."""
+@dataclass(frozen=True)
+class VoteAnswer:
+    """An answer that replies came to."""
 
-    system: str | None
-    tools: Sequence[Mapping[str, Any]] | None
-    max_tokens: int | None
-    think_budget: int | None
-    effort: Effort | None
-    temperature: float | None
-    top_k: int | None
-    top_p: float | None
-    min_p: float
-    seed: int | None
-    stop: str | Sequence[str] | None
-    ignore_eos: bool
-    logprobs: int | bool
-    n: int
+    answer: str
+    """As the first reply has it: the last \\boxed{...}, what follows "answer is", or the last line."""
+    votes: int
+    weight: float
+    """Its share of all weight, 0..1."""
+    reply: int
+    """Index of the first reply that came to it."""
+
+
+@dataclass(frozen=True)
+class Vote:
+    """What replies to one prompt agree on."""
+
+    answers: tuple[VoteAnswer, ...]
+    """The distribution, winner first."""
+    replies: tuple[Reply, ...] = field(repr=False)
+    """All of them; those with finish_reason "cancelled" have no vote."""
+
+    @property
+    def answer(self) -> str | None:
+        """The winner; None where no reply came to an answer."""
+        return self.answers[0].answer if self.answers else None
+
+    @property
+    def reply(self) -> Reply | None:
+        """The first reply that came to the winner."""
+        return self.replies[self.answers[0].reply] if self.answers else None
+
+    def __str__(self) -> str:
+        return self.answer or ""

@@ -1,34 +1,16 @@
-// _pensee.Model: opening (path, descriptor, memory), facts, tokens, scores and rendered prompts. Every call copies the
-// owner, releases the GIL and lets the library work; any number of Python threads may use one model at once.
+// _pensee.Model: opening (path, descriptor, memory), facts, tokens, scores, weights and rendered prompts. Every call
+// copies the owner, releases the GIL and lets the library work; any number of Python threads may use one model at once.
 #include <pybind11/pytypes.h>
 
+#include <cstring>
 #include <exception>
+#include <tuple>
 
 #include "support.h"
 
 namespace pensee_python {
 
 namespace {
-
-struct ProgressState {
-  const py::object* function = nullptr;  // or None
-  std::exception_ptr raised;
-};
-
-// Runs on the loading thread, which is the caller's: so Ctrl-C is seen here even while the library loads.
-int on_progress(void* user, float fraction) {
-  auto* state = static_cast<ProgressState*>(user);
-  py::gil_scoped_acquire gil;
-  try {
-    if (PyErr_CheckSignals() != 0) throw py::error_already_set();
-    if (state->function->is_none()) return 0;
-    const py::object answer = (*state->function)(fraction);
-    return answer.ptr() == Py_False ? 1 : 0;
-  } catch (...) {
-    state->raised = std::current_exception();
-    return 1;
-  }
-}
 
 void on_log(void* user, int32_t level, const char* text) {
   if (callbacks_stopped()) return;
@@ -41,20 +23,33 @@ void on_log(void* user, int32_t level, const char* text) {
   }
 }
 
+int on_low_memory(void* user, uint64_t bytes) {
+  if (callbacks_stopped()) return 0;
+  py::gil_scoped_acquire gil;
+  try {
+    return static_cast<Callback*>(user)->function()(bytes).ptr() == Py_True ? 1 : 0;
+  } catch (py::error_already_set& error) {
+    error.discard_as_unraisable("pensee: the low_memory callback");
+    return 0;
+  }
+}
+
+struct Buffer {
+  explicit Buffer(const py::handle& object) {
+    if (PyObject_GetBuffer(object.ptr(), &view, PyBUF_SIMPLE) != 0) throw py::error_already_set();
+  }
+  Buffer(const Buffer&) = delete;
+  Buffer& operator=(const Buffer&) = delete;
+  ~Buffer() { PyBuffer_Release(&view); }
+  Py_buffer view;
+};
+
 // `open` is called without the GIL: (options, &handle, &error) -> status.
 template <class Open>
 Model open_model(const ModelOptions& options, Open open) {
   auto owner = std::make_shared<ModelOwner>();
   ProgressState progress{&options.progress, nullptr};
-  pensee_model_options c = PENSEE_MODEL_OPTIONS_INIT;
-  c.threads = options.threads;
-  c.backend = options.backend;
-  c.activations = options.activations;
-  c.cache_type = options.cache_type;
-  c.context_max = options.context_max;
-  c.memory_budget = options.memory_budget;
-  c.skip_weights = options.skip_weights;
-  c.exact = options.exact;
+  pensee_model_options c = options;
   c.isa = options.isa ? options.isa->c_str() : nullptr;
   c.progress = on_progress;
   c.progress_user = &progress;
@@ -62,6 +57,11 @@ Model open_model(const ModelOptions& options, Open open) {
     owner->log = std::make_unique<Callback>(options.log);
     c.log = on_log;
     c.log_user = owner->log.get();
+  }
+  if (!options.low_memory.is_none()) {
+    owner->low_memory = std::make_unique<Callback>(options.low_memory);
+    c.low_memory = on_low_memory;
+    c.low_memory_user = owner->low_memory.get();
   }
   pensee_error error = PENSEE_ERROR_INIT;
   pensee_status status = PENSEE_OK;
@@ -85,20 +85,23 @@ Model open_fd(int fd, uint64_t offset, uint64_t length, const ModelOptions& opti
 }
 
 Model open_memory(const py::object& data, const ModelOptions& options) {
-  Py_buffer buffer;
-  if (PyObject_GetBuffer(data.ptr(), &buffer, PyBUF_SIMPLE) != 0) throw py::error_already_set();
-  const std::unique_ptr<Py_buffer, decltype(&PyBuffer_Release)> release(&buffer, PyBuffer_Release);
+  const Buffer buffer(data);
   return open_model(options, [&](const pensee_model_options* c, pensee_model** model, pensee_error* error) {
-    return pensee_model_open_memory(buffer.buf, static_cast<size_t>(buffer.len), c, model, error);
+    return pensee_model_open_memory(buffer.view.buf, static_cast<size_t>(buffer.view.len), c, model, error);
   });
+}
+
+pensee_model_info facts_of(const ModelOwner& owner) {
+  pensee_model_info facts = PENSEE_MODEL_INFO_INIT;
+  pensee_error error = PENSEE_ERROR_INIT;
+  check(pensee_model_get_info(owner.handle, &facts, &error), error);
+  return facts;
 }
 
 py::dict info(const Model& model) {
   const auto owner = model.get();
-  pensee_model_info c = PENSEE_MODEL_INFO_INIT;
-  pensee_error error = PENSEE_ERROR_INIT;
-  check(pensee_model_get_info(owner->handle, &c, &error), error);
-  const auto text = [](const char* value) { return py::str(value ? value : ""); };
+  const pensee_model_info c = facts_of(*owner);
+  const auto text = [](const char* value) { return text_to_python(value); };
   const auto id = [](int32_t value) { return value < 0 ? py::object(py::none()) : py::object(py::int_(value)); };
   py::dict d;
   d["architecture"] = text(c.architecture);
@@ -125,22 +128,10 @@ py::dict info(const Model& model) {
   d["thinks"] = c.thinks != 0;
   d["bos_token_id"] = id(c.bos_token_id);
   d["eos_token_id"] = id(c.eos_token_id);
+  d["num_mtp_layers"] = c.num_mtp_layers;
+  d["num_moe_layers"] = c.num_moe_layers;
+  d["tool_format"] = text(c.tool_format);
   return d;
-}
-
-// Calls `fill(data, capacity, &size)` with a guess, then with the size that the call told. What it returns may grow no
-// further: the inputs stay the same.
-template <class T, class Fill>
-std::vector<T> fill_twice(size_t guess, Fill fill) {
-  std::vector<T> out(guess);
-  size_t size = 0;
-  without_gil([&] {
-    fill(out.data(), out.size(), &size);
-    const bool again = size > out.size();
-    out.resize(size);
-    if (again) fill(out.data(), out.size(), &size);
-  });
-  return out;
 }
 
 std::vector<int32_t> tokenize(const Model& model, const std::string& text, uint32_t flags) {
@@ -171,34 +162,143 @@ py::bytes render(const Model& model, const Prompt& prompt, const Options& option
   return py::bytes(out.data(), out.size());
 }
 
-// Writes into `out`, a C-contiguous writable buffer of `floats` float32: the caller's numpy array.
-template <class Score>
-void score(const py::buffer& out, size_t floats, Score call) {
-  const py::buffer_info buffer = out.request(true);
-  if (buffer.itemsize != sizeof(float) || buffer.size < 0 || static_cast<size_t>(buffer.size) != floats) {
-    bad_argument("the output has room for " + std::to_string(buffer.size) + " numbers, not for " +
-                 std::to_string(floats));
+// The memory of a C-contiguous writable buffer of `count` items of T: the caller's numpy array.
+template <class T>
+T* memory_of(const py::buffer& array, size_t count, const char* name) {
+  const py::buffer_info buffer = array.request(true);
+  if (buffer.itemsize != sizeof(T) || buffer.size < 0 || static_cast<size_t>(buffer.size) != count) {
+    bad_argument(std::string(name) + ": has room for " + std::to_string(buffer.size) + " numbers, not for " +
+                 std::to_string(count));
   }
+  return static_cast<T*>(buffer.ptr);
+}
+
+// `call(data, &error)` fills `out` with `floats` numbers.
+template <class Score>
+void fill_scores(const py::buffer& out, size_t floats, Score call) {
+  float* data = memory_of<float>(out, floats, "out");
   pensee_error error = PENSEE_ERROR_INIT;
   pensee_status status = PENSEE_OK;
-  without_gil([&] { status = call(static_cast<float*>(buffer.ptr), &error); });
+  without_gil([&] { status = call(data, &error); });
   if (PyErr_CheckSignals() != 0) throw py::error_already_set();
   check(status, error);
 }
 
 void logits(const Model& model, const std::vector<int32_t>& ids, const py::buffer& out) {
   const auto owner = model.get();
-  pensee_model_info facts = PENSEE_MODEL_INFO_INIT;
-  pensee_error error = PENSEE_ERROR_INIT;
-  check(pensee_model_get_info(owner->handle, &facts, &error), error);
-  score(out, ids.size() * static_cast<size_t>(facts.vocab_size),
-        [&](float* data, pensee_error* e) { return pensee_logits(owner->handle, ids.data(), ids.size(), data, e); });
+  fill_scores(out, ids.size() * static_cast<size_t>(facts_of(*owner).vocab_size), [&](float* data, pensee_error* e) {
+    return pensee_logits(owner->handle, ids.data(), ids.size(), data, e);
+  });
 }
 
 void logprobs(const Model& model, const std::vector<int32_t>& ids, const py::buffer& out) {
   const auto owner = model.get();
-  score(out, ids.size(),
-        [&](float* data, pensee_error* e) { return pensee_logprobs(owner->handle, ids.data(), ids.size(), data, e); });
+  fill_scores(out, ids.size(), [&](float* data, pensee_error* e) {
+    return pensee_logprobs(owner->handle, ids.data(), ids.size(), data, e);
+  });
+}
+
+// expert_ids, expert_ids_out, expert_weights_out: None, or [ids, num_moe_layers, num_experts_per_tok].
+void score(const Model& model, const std::vector<int32_t>& ids, const std::optional<py::buffer>& expert_ids,
+           const py::buffer& out, const std::optional<py::buffer>& expert_ids_out,
+           const std::optional<py::buffer>& expert_weights_out, const py::object& progress) {
+  const auto owner = model.get();
+  const pensee_model_info facts = facts_of(*owner);
+  const size_t choices = ids.size() * static_cast<size_t>(facts.num_moe_layers * facts.num_experts_per_tok);
+  ProgressState state{&progress, nullptr};
+  pensee_score_options options = PENSEE_SCORE_OPTIONS_INIT;
+  if (expert_ids) options.expert_ids = memory_of<int32_t>(*expert_ids, choices, "expert_ids");
+  if (expert_ids_out) options.expert_ids_out = memory_of<int32_t>(*expert_ids_out, choices, "expert_ids_out");
+  if (expert_weights_out) {
+    options.expert_weights_out = memory_of<float>(*expert_weights_out, choices, "expert_weights_out");
+  }
+  options.progress = on_progress;
+  options.progress_user = &state;
+  float* data = memory_of<float>(out, ids.size(), "out");
+  pensee_error error = PENSEE_ERROR_INIT;
+  pensee_status status = PENSEE_OK;
+  without_gil([&] { status = pensee_score(owner->handle, ids.data(), ids.size(), &options, data, &error); });
+  if (state.raised) std::rethrow_exception(state.raised);
+  check(status, error);
+}
+
+// (name, dtype, shape, data): data is any contiguous buffer, read during the call only.
+using TensorRow = std::tuple<std::string, int32_t, std::vector<int64_t>, py::object>;
+
+void set_weights(const Model& model, const std::vector<TensorRow>& rows) {
+  const auto owner = model.get();
+  std::vector<std::unique_ptr<Buffer>> buffers;
+  std::vector<pensee_tensor> tensors;
+  for (const auto& [name, dtype, shape, data] : rows) {
+    buffers.push_back(std::make_unique<Buffer>(data));
+    int64_t bytes = dtype == PENSEE_DTYPE_F32 ? 4 : 2;
+    for (const int64_t size : shape) bytes *= size;
+    if (buffers.back()->view.len != bytes) bad_argument(name + ": the buffer's size is not that of its shape");
+    if (name.find('\0') != std::string::npos) bad_argument("a tensor's name holds a zero byte");
+    tensors.push_back(
+        {name.c_str(), dtype, static_cast<int32_t>(shape.size()), shape.data(), buffers.back()->view.buf});
+  }
+  pensee_error error = PENSEE_ERROR_INIT;
+  pensee_status status = PENSEE_OK;
+  without_gil([&] {
+    const std::lock_guard<std::mutex> lock(owner->mutex);
+    status = pensee_model_set_weights(owner->handle, tensors.data(), tensors.size(), &error);
+  });
+  check(status, error);
+}
+
+py::dict parse_reply(const Model& model, const std::string& text, uint32_t flags) {
+  const auto owner = model.get();
+  pensee_reply* reply = nullptr;
+  pensee_error error = PENSEE_ERROR_INIT;
+  pensee_status status = PENSEE_OK;
+  without_gil([&] { status = pensee_parse_reply(owner->handle, text.data(), text.size(), flags, &reply, &error); });
+  check(status, error);
+  const std::unique_ptr<pensee_reply, decltype(&pensee_reply_free)> release(reply, &pensee_reply_free);
+  return reply_to_python(reply, false);
+}
+
+void pause(const Model& model) { pensee_model_pause(model.get()->handle); }
+
+void resume(const Model& model) { pensee_model_resume(model.get()->handle); }
+
+uint64_t trim(const Model& model, int32_t level) {
+  const auto owner = model.get();
+  uint64_t freed = 0;
+  pensee_error error = PENSEE_ERROR_INIT;
+  pensee_status status = PENSEE_OK;
+  without_gil([&] { status = pensee_model_trim(owner->handle, level, &freed, &error); });
+  check(status, error);
+  return freed;
+}
+
+void set_threads(const Model& model, int32_t threads) {
+  pensee_error error = PENSEE_ERROR_INIT;
+  check(pensee_model_set_threads(model.get()->handle, threads, &error), error);
+}
+
+py::dict memory(const Model& model) {
+  pensee_memory c = PENSEE_MEMORY_INIT;
+  pensee_error error = PENSEE_ERROR_INIT;
+  check(pensee_model_get_memory(model.get()->handle, &c, &error), error);
+  py::dict d;
+  d["budget"] = c.budget;
+  d["used"] = c.used;
+  d["weights"] = c.weights;
+  d["prefix_cache"] = c.prefix_cache;
+  d["scratch"] = c.scratch;
+  d["mapped"] = c.mapped;
+  return d;
+}
+
+void save_packed(const Model& model, const std::string& path, const py::object& progress) {
+  const auto owner = model.get();
+  ProgressState state{&progress, nullptr};
+  pensee_error error = PENSEE_ERROR_INIT;
+  pensee_status status = PENSEE_OK;
+  without_gil([&] { status = pensee_model_save_packed(owner->handle, path.c_str(), on_progress, &state, &error); });
+  if (state.raised) std::rethrow_exception(state.raised);
+  check(status, error);
 }
 
 void close(Model& model) {
@@ -209,20 +309,6 @@ void close(Model& model) {
 }  // namespace
 
 void define_model(py::module_& module) {
-  py::class_<ModelOptions>(module, "ModelOptions")
-      .def(py::init<>())
-      .def_readwrite("threads", &ModelOptions::threads)
-      .def_readwrite("backend", &ModelOptions::backend)
-      .def_readwrite("activations", &ModelOptions::activations)
-      .def_readwrite("cache_type", &ModelOptions::cache_type)
-      .def_readwrite("context_max", &ModelOptions::context_max)
-      .def_readwrite("memory_budget", &ModelOptions::memory_budget)
-      .def_readwrite("skip_weights", &ModelOptions::skip_weights)
-      .def_readwrite("exact", &ModelOptions::exact)
-      .def_readwrite("isa", &ModelOptions::isa)
-      .def_readwrite("progress", &ModelOptions::progress)
-      .def_readwrite("log", &ModelOptions::log);
-
   py::class_<Model> model(module, "Model");
   model.def_static("open", &open_path, py::arg("path"), py::arg("options"))
       .def_static("open_fd", &open_fd, py::arg("fd"), py::arg("offset"), py::arg("length"), py::arg("options"))
@@ -234,8 +320,18 @@ void define_model(py::module_& module) {
       .def("detokenize", &detokenize, py::arg("ids"), py::arg("flags"))
       .def("logits", &logits, py::arg("ids"), py::arg("out"))
       .def("logprobs", &logprobs, py::arg("ids"), py::arg("out"))
+      .def("score", &score, py::arg("ids"), py::arg("expert_ids"), py::arg("out"), py::arg("expert_ids_out"),
+           py::arg("expert_weights_out"), py::arg("progress"))
+      .def("pause", &pause)
+      .def("resume", &resume)
+      .def("trim", &trim, py::arg("level"))
+      .def("set_threads", &set_threads, py::arg("threads"))
+      .def("memory", &memory)
+      .def("set_weights", &set_weights, py::arg("tensors"))
+      .def("save_packed", &save_packed, py::arg("path"), py::arg("progress"))
+      .def("parse_reply", &parse_reply, py::arg("text"), py::arg("flags"))
       .def("render", &render, py::arg("prompt"), py::arg("options"));
-  define_session_maker(model);
+  define_session(module, model);
 }
 
 }  // namespace pensee_python

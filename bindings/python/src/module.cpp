@@ -41,6 +41,6 @@ PYBIND11_MODULE(_pensee, module) {
   module.def("status_name", &pensee_status_name, py::arg("status"));
   module.def("status_text", &pensee_status_text, py::arg("status"));
   module.def("stop_callbacks", &stop_callbacks);
-  define_stream(module);
+  define_options(module);
   define_model(module);
 }

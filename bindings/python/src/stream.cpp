@@ -1,4 +1,4 @@
-// _pensee.Session and _pensee.Stream: the pull side of pensee.h, which needs no callback into Python. A stream waits in
+// _pensee.Stream: the pull side of pensee.h, which needs no callback into Python. A stream waits in
 // slices of 50 ms with the GIL released and looks for signals between them, so Ctrl-C arrives at once and other Python
 // threads run meanwhile.
 #include <algorithm>
@@ -10,14 +10,6 @@ namespace pensee_python {
 namespace {
 
 constexpr int64_t slice_ms = 50;
-
-struct Session {
-  std::shared_ptr<SessionOwner> owner;  // empty after close()
-  std::shared_ptr<SessionOwner> get() const {
-    if (!owner) bad_argument("the session is closed");
-    return owner;
-  }
-};
 
 struct Stream {
   std::shared_ptr<StreamOwner> owner;  // empty after close()
@@ -34,6 +26,10 @@ struct Event {
   std::vector<pensee_alternative> alternatives;
   std::optional<std::string> tool_call_id, tool_name, tool_arguments_json;
   std::optional<pensee_usage> usage;
+  int32_t sample = 0;
+  bool forced = false;
+  std::vector<int32_t> expert_ids;
+  std::vector<float> expert_weights;
 
   void copy(const pensee_event& c) {
     const auto text_of = [](const char* value) {
@@ -50,33 +46,21 @@ struct Event {
     tool_name = text_of(c.tool_name);
     tool_arguments_json = text_of(c.tool_arguments_json);
     if (c.usage) usage = *c.usage;
+    sample = c.sample;
+    forced = c.forced != 0;
+    if (c.expert_ids) expert_ids.assign(c.expert_ids, c.expert_ids + c.num_experts);
+    if (c.expert_weights) expert_weights.assign(c.expert_weights, c.expert_weights + c.num_experts);
   }
 };
 
-py::str text_to_python(const std::string& text) {
-  PyObject* decoded = PyUnicode_DecodeUTF8(text.data(), static_cast<Py_ssize_t>(text.size()), "replace");
-  if (!decoded) throw py::error_already_set();
-  return py::reinterpret_steal<py::str>(decoded);
+template <class T>
+py::object bytes_or_none(const std::vector<T>& data) {
+  if (data.empty()) return py::none();
+  return py::bytes(reinterpret_cast<const char*>(data.data()), data.size() * sizeof(T));
 }
 
-py::dict usage_to_python(const pensee_usage& c) {
-  py::dict d;
-  d["prompt_tokens"] = c.prompt_tokens;
-  d["cached_tokens"] = c.cached_tokens;
-  d["thought_tokens"] = c.thought_tokens;
-  d["answer_tokens"] = c.answer_tokens;
-  d["seconds_to_first_token"] = c.seconds_to_first_token;
-  d["seconds"] = c.seconds;
-  d["prompt_tokens_per_second"] = c.prompt_tokens_per_second;
-  d["tokens_per_second"] = c.tokens_per_second;
-  d["parameters_active"] = c.parameters_active;
-  d["flops"] = c.flops;
-  d["weight_bytes_read"] = c.weight_bytes_read;
-  d["seed"] = c.seed;
-  return d;
-}
-
-// (kind, finish_reason, text, token_id, logprob, position, [(token_id, logprob)], tool call or None, usage or None)
+// (kind, finish_reason, text, token_id, logprob, position, ((token_id, logprob), ..), tool call or None, usage or None,
+// sample, forced, expert ids or None, expert weights or None)
 py::tuple event_to_python(const Event& event) {
   py::tuple alternatives(event.alternatives.size());
   for (size_t i = 0; i < event.alternatives.size(); ++i) {
@@ -89,22 +73,20 @@ py::tuple event_to_python(const Event& event) {
   }
   const py::object usage = event.usage ? py::object(usage_to_python(*event.usage)) : py::object(py::none());
   return py::make_tuple(event.kind, event.finish_reason, text_to_python(event.text), event.token_id, event.logprob,
-                        event.position, alternatives, tool, usage);
+                        event.position, alternatives, tool, usage, event.sample, event.forced,
+                        bytes_or_none(event.expert_ids), bytes_or_none(event.expert_weights));
 }
-
-Session session_of(const Model& model) { return Session{new_session(model.get())}; }
 
 Stream open_stream(const Session& session, const Prompt& prompt, const Options& options) {
   auto owner = std::make_shared<StreamOwner>();
   owner->session = session.get();
+  owner->draft_model = options.draft_model;
   const pensee_prompt c = view_of(prompt);
   const OptionsView view(options);
   pensee_error error = PENSEE_ERROR_INIT;
   pensee_status status = PENSEE_OK;
-  without_gil([&] {
-    const std::lock_guard<std::mutex> lock(owner->session->mutex);
-    status = pensee_stream_open(owner->session->handle, &c, &view.c, &owner->handle, &error);
-  });
+  owner->session->use(
+      false, [&] { status = pensee_stream_open(owner->session->handle, &c, &view.c, &owner->handle, &error); });
   check(status, error);
   return Stream{owner};
 }
@@ -155,51 +137,8 @@ void close(Stream& stream) {
 
 }  // namespace
 
-std::shared_ptr<SessionOwner> new_session(const std::shared_ptr<ModelOwner>& model) {
-  auto owner = std::make_shared<SessionOwner>();
-  owner->model = model;
-  pensee_error error = PENSEE_ERROR_INIT;
-  pensee_status status = PENSEE_OK;
-  without_gil([&] { status = pensee_session_new(model->handle, &owner->handle, &error); });
-  check(status, error);
-  return owner;
-}
-
-void define_session_maker(py::class_<Model>& model_class) { model_class.def("session", &session_of); }
-
-void define_stream(py::module_& module) {
-  py::class_<Options>(module, "Options")
-      .def(py::init<>())
-      .def_readwrite("max_tokens", &Options::max_tokens)
-      .def_readwrite("think_budget", &Options::think_budget)
-      .def_readwrite("temperature", &Options::temperature)
-      .def_readwrite("top_p", &Options::top_p)
-      .def_readwrite("min_p", &Options::min_p)
-      .def_readwrite("top_k", &Options::top_k)
-      .def_readwrite("seed", &Options::seed)
-      .def_readwrite("stop", &Options::stop)
-      .def_readwrite("ignore_eos", &Options::ignore_eos)
-      .def_readwrite("top_logprobs", &Options::top_logprobs)
-      .def_readwrite("effort", &Options::effort);
-  py::class_<Prompt>(module, "Prompt")
-      .def(py::init<>())
-      .def_readwrite("text", &Prompt::text)
-      .def_readwrite("system", &Prompt::system)
-      .def_readwrite("messages_json", &Prompt::messages_json)
-      .def_readwrite("tools_json", &Prompt::tools_json)
-      .def_readwrite("ids", &Prompt::ids);
-  py::class_<Session>(module, "Session")
-      .def("stream", &open_stream, py::arg("prompt"), py::arg("options"))
-      .def("cancel",
-           [](const Session& session) {
-             if (const auto owner = session.owner) without_gil([&] { pensee_session_cancel(owner->handle); });
-           })
-      .def("close",
-           [](Session& session) {
-             const auto owner = std::move(session.owner);
-             session.owner = nullptr;
-           })
-      .def_property_readonly("closed", [](const Session& session) { return session.owner == nullptr; });
+void define_stream(py::module_& module, py::class_<Session>& session) {
+  session.def("stream", &open_stream, py::arg("prompt"), py::arg("options"));
   py::class_<Stream>(module, "Stream")
       .def("next", &next, py::arg("timeout_ms"))
       .def("cancel", &cancel)

@@ -10,10 +10,12 @@
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
+#include <exception>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace pensee_python {
@@ -58,32 +60,31 @@ class Callback {
   py::object function_;
 };
 
-struct ModelOptions {
-  int32_t threads = 0;
-  int32_t backend = PENSEE_BACKEND_AUTO;
-  int32_t activations = PENSEE_ACTIVATIONS_AUTO;
-  int32_t cache_type = PENSEE_CACHE_AUTO;
-  int64_t context_max = 0;
-  uint64_t memory_budget = 0;
-  bool skip_weights = false;
-  bool exact = true;
+// The structs of pensee.h with their defaults. What points at something there has its own value under the same name
+// here, and the pointer below it stays null until a view is made.
+struct ModelOptions : pensee_model_options {
+  ModelOptions() : pensee_model_options(PENSEE_MODEL_OPTIONS_INIT) {}
   std::optional<std::string> isa;
-  py::object progress = py::none();  // (float) -> bool | None
-  py::object log = py::none();       // (int level, str text) -> None
+  py::object progress = py::none();    // (float) -> bool | None
+  py::object log = py::none();         // (int level, str text) -> None
+  py::object low_memory = py::none();  // (int bytes) -> bool | None
 };
 
-struct Options {
-  int64_t max_tokens = 0;
-  int64_t think_budget = -1;
-  float temperature = -1;
-  float top_p = -1;
-  float min_p = 0;
-  int32_t top_k = -1;
-  uint64_t seed = 0;
+struct Sampling : pensee_sampling {
+  Sampling() : pensee_sampling(PENSEE_SAMPLING_INIT) {}
+  std::optional<std::vector<std::string>> dry_breakers;
+  std::vector<std::pair<int32_t, float>> logit_bias;
+  std::optional<std::vector<int32_t>> order;
+};
+
+struct ModelOwner;
+
+struct Options : pensee_options {
+  Options() : pensee_options(PENSEE_OPTIONS_INIT) {}
   std::vector<std::string> stop;
-  bool ignore_eos = false;
-  int32_t top_logprobs = 0;
-  int32_t effort = PENSEE_EFFORT_DEFAULT;
+  std::optional<std::string> thought_prefix, answer_prefix, budget_text, json_schema, regex, grammar;
+  std::optional<Sampling> sampling, answer_sampling;
+  std::shared_ptr<ModelOwner> draft_model;
 };
 
 struct Prompt {
@@ -95,19 +96,54 @@ struct Prompt {
 };
 
 // Options and a prompt as pensee.h wants them, pointing into what they were made from: no temporaries.
+struct SamplingView {
+  SamplingView(const Sampling& sampling, const char* name);
+  SamplingView(const SamplingView&) = delete;
+  SamplingView& operator=(const SamplingView&) = delete;
+  std::vector<const char*> dry_breakers;
+  std::vector<pensee_logit_bias> logit_bias;
+  pensee_sampling c;
+};
 struct OptionsView {
   explicit OptionsView(const Options& options);
+  OptionsView(const OptionsView&) = delete;
+  OptionsView& operator=(const OptionsView&) = delete;
   std::vector<const char*> stop;
+  std::optional<SamplingView> sampling, answer_sampling;
   pensee_options c;
 };
 pensee_prompt view_of(const Prompt& prompt);
 
-// The log callback lives as long as the handle, whoever keeps the handle alive.
+// Calls `fill(data, capacity, &size)` with a guess, then with the size that the call told. What it returns may grow no
+// further: the inputs stay the same.
+template <class T, class Fill>
+std::vector<T> fill_twice(size_t guess, Fill fill) {
+  std::vector<T> out(guess);
+  size_t size = 0;
+  without_gil([&] {
+    fill(out.data(), out.size(), &size);
+    const bool again = size > out.size();
+    out.resize(size);
+    if (again) fill(out.data(), out.size(), &size);
+  });
+  return out;
+}
+
+// What a progress callback of pensee.h is handed as its user: on_progress runs on the thread that made the call, which
+// takes the GIL, looks for Ctrl-C, and asks `function` (or None) whether to go on.
+struct ProgressState {
+  const py::object* function = nullptr;
+  std::exception_ptr raised;
+};
+int on_progress(void* user, float fraction);
+
+// The callbacks live as long as the handle, whoever keeps the handle alive.
 struct ModelOwner {
   ~ModelOwner() {
     without_gil([this] { pensee_model_free(handle); });
   }
-  std::unique_ptr<Callback> log;
+  std::mutex mutex;  // of what changes the model
+  std::unique_ptr<Callback> log, low_memory;
   pensee_model* handle = nullptr;
 };
 
@@ -115,8 +151,24 @@ struct SessionOwner {
   ~SessionOwner() {
     without_gil([this] { pensee_session_free(handle); });
   }
+  // pensee.h: one thread at a time, except for cancelling. Short calls wait for each other; during a long one (asking,
+  // voting) another is PENSEE_BUSY. `call` runs without the GIL and does not throw.
+  template <class Call>
+  void use(bool is_long, Call call) {
+    without_gil([&] {
+      std::unique_lock<std::mutex> lock(mutex);
+      if (asking) throw StatusError{PENSEE_BUSY, "another thread is asking in this session"};
+      asking = is_long;
+      if (is_long) lock.unlock();
+      call();
+      if (is_long) lock.lock();
+      asking = false;
+    });
+  }
+
   std::shared_ptr<ModelOwner> model;
-  std::mutex mutex;  // pensee.h: one thread at a time, except for cancelling
+  std::mutex mutex;
+  bool asking = false;  // under the mutex
   pensee_session* handle = nullptr;
 };
 
@@ -125,17 +177,12 @@ struct StreamOwner {
     without_gil([this] { pensee_stream_free(handle); });
   }
   std::shared_ptr<SessionOwner> session;
+  std::shared_ptr<ModelOwner> draft_model;  // for its log callback
   std::mutex mutex;
   pensee_stream* handle = nullptr;
 };
 
-void define_model(py::module_& module);
-void define_stream(py::module_& module);
-// A session of `model`, for stream.cpp and model.cpp alike.
-std::shared_ptr<SessionOwner> new_session(const std::shared_ptr<ModelOwner>& model);
-void define_session_maker(py::class_<struct Model>& model_class);
-
-// model.cpp's class, in Python _pensee.Model. `owner` is empty after close().
+// In Python _pensee.Model and _pensee.Session. `owner` is empty after close().
 struct Model {
   std::shared_ptr<ModelOwner> owner;
   std::shared_ptr<ModelOwner> get() const {
@@ -143,5 +190,25 @@ struct Model {
     return owner;
   }
 };
+struct Session {
+  std::shared_ptr<SessionOwner> owner;
+  std::shared_ptr<SessionOwner> get() const {
+    if (!owner) bad_argument("the session is closed");
+    return owner;
+  }
+};
+
+// Values of pensee.h for Python (reply.cpp). Bytes that are no UTF-8 become U+FFFD.
+py::str text_to_python(const char* data, size_t size);
+inline py::str text_to_python(const std::string& text) { return text_to_python(text.data(), text.size()); }
+py::str text_to_python(const char* text);
+py::dict usage_to_python(const pensee_usage& usage);
+// With the routing where the reply has one. `samples` holds those after the reply itself.
+py::dict reply_to_python(const pensee_reply* reply, bool with_samples);
+
+void define_options(py::module_& module);
+void define_model(py::module_& module);
+void define_session(py::module_& module, py::class_<Model>& model);
+void define_stream(py::module_& module, py::class_<Session>& session);
 
 }  // namespace pensee_python
