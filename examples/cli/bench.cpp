@@ -192,7 +192,7 @@ int bench_command(int argc, char** argv) {
     ModelSettings headers_only = s.model;
     headers_only.options.skip_weights = 1;
     headers_only.options.backend = PENSEE_BACKEND_AUTO;
-    const ModelHandle model = open_model(s.path, headers_only);
+    const ModelHandle model = open_model(s.path.c_str(), headers_only);
     const pensee_model_info info = model_info(model);
     isa = info.isa;
     if (threads == 0) threads = info.threads > 0 ? info.threads : cpu_count();

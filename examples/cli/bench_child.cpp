@@ -98,7 +98,7 @@ void measure_backend(const BenchSettings& settings, int32_t backend, int pipe_fd
   try {
     ModelSettings model_settings = settings.model;
     model_settings.options.backend = backend;
-    const ModelHandle model = open_model(settings.path, model_settings);
+    const ModelHandle model = open_model(settings.path.c_str(), model_settings);
     const pensee_model_info info = model_info(model);
     const SessionHandle session = new_session(model);
     for (const int64_t depth : settings.depths) {

@@ -6,7 +6,9 @@ namespace cli {
 
 int run_command(int argc, char** argv);
 int chat_command(int argc, char** argv);
+int evaluate_command(int argc, char** argv);
 int inspect_command(int argc, char** argv);
+int pack_command(int argc, char** argv);
 int tokenize_command(int argc, char** argv);
 int bench_command(int argc, char** argv);
 

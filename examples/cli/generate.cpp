@@ -12,6 +12,8 @@ int32_t generate(const SessionHandle& session, const pensee_prompt& prompt, cons
   const pensee_status opened = pensee_stream_open(session.get(), &prompt, &options, &raw, &error);
   check(opened, error);
   const StreamHandle stream(raw);  // freeing it cancels, whatever on_event throws
+  int32_t ends_left = options.n > 1 ? options.n : 1;
+  int32_t finish_reason = PENSEE_FINISH_NONE;
   for (bool cancelled = false;;) {
     if (Interrupt::requested() && !cancelled) {
       pensee_stream_cancel(stream.get());
@@ -22,7 +24,9 @@ int32_t generate(const SessionHandle& session, const pensee_prompt& prompt, cons
     if (status == PENSEE_TIMEOUT) continue;
     if (status == PENSEE_OK || event.kind == PENSEE_EVENT_END) on_event(event);
     check(status, error);
-    if (event.kind == PENSEE_EVENT_END) return event.finish_reason;
+    if (event.kind != PENSEE_EVENT_END) continue;
+    if (event.sample == 0) finish_reason = event.finish_reason;
+    if (--ends_left <= 0) return finish_reason;
   }
 }
 

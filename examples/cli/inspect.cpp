@@ -24,6 +24,8 @@ std::string as_json(const pensee_model_info& info) {
   json.member("memory_bytes", info.memory_bytes);
   json.member("has_chat_template", info.has_chat_template != 0).member("thinks", info.thinks != 0);
   json.member("bos_token_id", info.bos_token_id).member("eos_token_id", info.eos_token_id);
+  json.member("num_mtp_layers", info.num_mtp_layers).member("num_moe_layers", info.num_moe_layers);
+  json.member("tool_format", info.tool_format);
   json.member("backend", info.backend).member("isa", info.isa).member("threads", info.threads);
   return json.end_object().line();
 }
@@ -59,6 +61,9 @@ std::string as_text(const pensee_model_info& info) {
           number(info.context_max < 4096 ? info.context_max : 4096) + " tokens");
   row(out, "chat template", info.has_chat_template ? "yes" : "no");
   row(out, "thinks", info.thinks ? "yes: thought and answer come apart" : "no");
+  row(out, "tool calls", info.tool_format && *info.tool_format ? info.tool_format : "described in the system message");
+  if (info.num_mtp_layers > 0)
+    row(out, "speculation", number(info.num_mtp_layers) + " layer(s) of multi-token prediction");
   return out;
 }
 
@@ -69,13 +74,12 @@ int inspect_command(int argc, char** argv) {
   bool json = false;
   Flags flags = {{"json", nullptr, "one JSON object", [&json](const char*) { json = true; }}};
   add_model_flags(flags, settings);
-  const Command command = {"inspect", "[OPTION]... MODEL", "Says what a model is, without loading its weights."};
+  const Command command = {"inspect", "[OPTION]... [MODEL]", "Says what a model is, without loading its weights."};
   std::vector<std::string> positionals;
   if (!parse(command, flags, argc, argv, positionals)) return exit_ok;
-  if (positionals.size() != 1) throw UsageError(positionals.empty() ? "no MODEL" : "more than one MODEL");
 
   settings.options.skip_weights = 1;
-  const ModelHandle model = open_model(positionals[0], settings);
+  const ModelHandle model = open_model(only_model(positionals), settings);
   const pensee_model_info info = model_info(model);
   write_output(json ? as_json(info) : as_text(info));
   return exit_ok;

@@ -23,7 +23,9 @@ struct Row {
 constexpr Row commands[] = {
     {"run", cli::run_command, "ask one question; the thought and the answer appear as they come"},
     {"chat", cli::chat_command, "talk; the conversation is kept"},
+    {"evaluate", cli::evaluate_command, "ask a file of problems and count the right answers"},
     {"inspect", cli::inspect_command, "say what a model is, without loading its weights"},
+    {"pack", cli::pack_command, "save a model so that it opens in milliseconds"},
     {"tokenize", cli::tokenize_command, "show the tokens of a text"},
     {"bench", cli::bench_command, "measure speed and memory of each backend"},
 };
@@ -33,7 +35,8 @@ void print_usage(std::FILE* to) {
   for (const Row& row : commands) std::fprintf(to, "  %-10s %s\n", row.name, row.summary);
   std::fputs(
       "\n`pensee COMMAND --help` lists the options of a command; `pensee --version` tells the version.\n"
-      "MODEL is a GGUF file, a .safetensors file beside its config.json, or a Hugging Face folder.\n",
+      "MODEL is a GGUF file, a .safetensors file beside its config.json, a Hugging Face folder, or a file of `pensee\n"
+      "pack`; where it may be left out, the default model, which comes with the library.\n",
       to);
 }
 

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "args.h"
+#include "sampling_flags.h"
 #include "terminal.h"
 
 namespace cli {
@@ -32,15 +33,23 @@ struct ModelSettings {
   bool quiet = false;  // no progress bar
 };
 void add_model_flags(Flags& flags, ModelSettings& settings);
-ModelHandle open_model(const std::string& path, ModelSettings settings);
+// path null: the default model, which comes with the library.
+ModelHandle open_model(const char* path, ModelSettings settings);
+// A command's only argument, if any, as such a path.
+const char* only_model(const std::vector<std::string>& positionals);
+// Whether an argument that stands alone is a MODEL rather than a question: it exists, or is written as a path is.
+bool names_model(const std::string& argument);
 SessionHandle new_session(const ModelHandle& model);
 pensee_model_info model_info(const ModelHandle& model);
 
 struct GenerationSettings {
-  pensee_options options = PENSEE_OPTIONS_INIT;  // without `stop`, which request() points to the strings below
+  pensee_options options = PENSEE_OPTIONS_INIT;  // without what request() points to the members below
+  SamplingSettings sampling, answer_sampling;
+  bool has_answer_sampling = false;
   std::vector<const char*> stop;
   const char* system = nullptr;
-  std::string tools_json;
+  const char* draft_path = nullptr;
+  std::string tools_json, json_schema, grammar;
   ColorMode color = ColorMode::automatic;
   bool quiet = false;         // no line of statistics
   bool hide_thought = false;  // in text output
@@ -48,8 +57,12 @@ struct GenerationSettings {
   pensee_options request() const;
 };
 void add_generation_flags(Flags& flags, GenerationSettings& settings);
+// The draft model where one is named; `settings` then asks for it.
+ModelHandle open_draft(GenerationSettings& settings, const ModelSettings& model_settings);
 
 std::string read_file(const std::string& path);  // "-": standard input
+// `value` itself where it begins with one of `openers` or holds `mark`, else the file of that name.
+std::string text_or_file(const char* value, const char* openers, const char* mark);
 
 // "15.7B", "1.5M", "320"
 std::string short_count(double count);

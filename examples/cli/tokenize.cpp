@@ -78,7 +78,7 @@ int tokenize_command(int argc, char** argv) {
   std::string text = positionals.size() == 2 && positionals[1] != "-" ? positionals[1] : read_file("-");
 
   s.model.options.skip_weights = 1;
-  const ModelHandle model = open_model(positionals[0], s.model);
+  const ModelHandle model = open_model(positionals[0].c_str(), s.model);
   if (s.render) text = render_prompt(model, text);
   pensee_error error = PENSEE_ERROR_INIT;
   size_t count = 0;
