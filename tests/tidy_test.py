@@ -55,6 +55,8 @@ BAD = [
     ("throw", "lib/nn/x.h", HEAD + "inline void f() { throw 1; }\n", 2),
     ("unlisted", "lib/nn/lost.cpp", HEAD, 1),
     ("ascii", "lib/nn/x.h", HEAD + "// Pens\u00e9e\n", 2),
+    ("merge", "lib/nn/x.txt", "a\n" + "<" * 7 + " HEAD\nb\n", 2),
+    ("merge", "CMakeLists.txt", "a\n" + ">" * 7 + " theirs\n", 2),
     ("todo", "lib/nn/x.h", HEAD + "// TO" + "DO widen\n", 2),
     ("todo", "lib/nn/x.h", HEAD + "// TO" + "DO(docs/none.md): widen\n", 2),
     ("machine", "docs/x.md", "See /ro" + "ot/notes.\n", 1),

@@ -1,12 +1,12 @@
-/* P7: nothing is removed or renumbered. The numbers stand here a second time, written down when 0.1.0 was made; a
- * change of the header that would break a program compiled before fails here. Add lines, never change one. */
+/* P7: nothing is removed or renumbered. The numbers stand here a second time, written down when each release was
+ * made; a change of the header that would break a program compiled before fails here. Add lines, never change one. */
 #include <stddef.h>
 
 #include "abi.h"
 
 static void version(void) {
   CHECK(pensee_version() == PENSEE_VERSION);
-  CHECK(strcmp(pensee_version_text(), "0.1.0") == 0);
+  CHECK(strcmp(pensee_version_text(), "0.2.0") == 0);
 }
 
 static void numbers(void) {
@@ -27,6 +27,19 @@ static void numbers(void) {
   CHECK(PENSEE_FINISH_NONE == 0 && PENSEE_FINISH_STOP == 1 && PENSEE_FINISH_LENGTH == 2 && PENSEE_FINISH_BUDGET == 3);
   CHECK(PENSEE_FINISH_LOOP == 4 && PENSEE_FINISH_CANCELLED == 5 && PENSEE_FINISH_TOOL_CALL == 6 &&
         PENSEE_FINISH_ERROR == 7);
+  /* 0.2.0 */
+  CHECK(PENSEE_CACHE_INT8 == 4 && PENSEE_CACHE_INT4 == 5);
+  CHECK(PENSEE_DTYPE_F32 == 1 && PENSEE_DTYPE_F16 == 2 && PENSEE_DTYPE_BF16 == 3);
+  CHECK(PENSEE_SAMPLER_PENALTIES == 1 && PENSEE_SAMPLER_DRY == 2 && PENSEE_SAMPLER_TEMPERATURE == 3);
+  CHECK(PENSEE_SAMPLER_TOP_N_SIGMA == 4 && PENSEE_SAMPLER_TOP_K == 5 && PENSEE_SAMPLER_TOP_P == 6);
+  CHECK(PENSEE_SAMPLER_MIN_P == 7 && PENSEE_SAMPLER_TYPICAL == 8 && PENSEE_SAMPLER_XTC == 9);
+  CHECK(PENSEE_SPECULATION_AUTO == 0 && PENSEE_SPECULATION_OFF == 1 && PENSEE_SPECULATION_NGRAM == 2);
+  CHECK(PENSEE_SPECULATION_MTP == 3 && PENSEE_SPECULATION_DRAFT == 4);
+  CHECK(PENSEE_LOOP_GUARD_ON == 0 && PENSEE_LOOP_GUARD_OFF == 1);
+  CHECK(PENSEE_TOOLS_AUTO == 0 && PENSEE_TOOLS_STRICT == 1 && PENSEE_TOOLS_REQUIRED == 2 && PENSEE_TOOLS_NONE == 3);
+  CHECK(PENSEE_THREAD_PRIORITY_NORMAL == 0 && PENSEE_THREAD_PRIORITY_LOW == 1);
+  CHECK(PENSEE_THREAD_PRIORITY_BACKGROUND == 2 && PENSEE_TRIM_CACHES == 0 && PENSEE_TRIM_SESSIONS == 1);
+  CHECK(PENSEE_IN_THOUGHT == 1 && PENSEE_VOTE_PLAIN == 0 && PENSEE_VOTE_CONFIDENCE == 1);
 }
 
 #define AT(type, field, offset) CHECK(offsetof(type, field) == (offset))
@@ -69,6 +82,28 @@ static void offsets(void) {
   AT(pensee_event, alternatives, 48);
   AT(pensee_event, tool_call_id, 64);
   AT(pensee_event, usage, 88);
+  /* 0.2.0 */
+  AT(pensee_model_options, value_cache_type, 88);
+  AT(pensee_model_options, prefix_cache_bytes, 96);
+  AT(pensee_model_options, keep_file, 112);
+  AT(pensee_model_options, reserved, 116);
+  AT(pensee_model_options, low_memory, 120);
+  AT(pensee_model_options, low_memory_user, 128);
+  AT(pensee_model_options, thread_priority, 136);
+  AT(pensee_model_options, packed_file, 140);
+  AT(pensee_memory, budget, 8);
+  AT(pensee_memory, scratch, 40);
+  AT(pensee_memory, mapped, 48);
+  AT(pensee_model_info, num_moe_layers, 184);
+  AT(pensee_options, n, 80);
+  AT(pensee_options, answer_budget, 88);
+  AT(pensee_options, thought_prefix, 112);
+  AT(pensee_options, trace_experts, 216);
+  AT(pensee_usage, passes, 120);
+  AT(pensee_event, sample, 96);
+  AT(pensee_event, num_experts, 120);
+  CHECK(sizeof(pensee_tensor) == 32 && sizeof(pensee_logit_bias) == 8 && sizeof(pensee_tool_call) == 24);
+  CHECK(sizeof(pensee_vote_answer) == 24);
 }
 
 static void defaults(void) {
@@ -80,6 +115,16 @@ static void defaults(void) {
   CHECK(o.struct_size == sizeof o && o.max_tokens == 0 && o.think_budget == -1 && o.temperature == -1.0f);
   CHECK(o.top_p == -1.0f && o.min_p == 0.0f && o.top_k == -1 && o.seed == 0 && o.effort == PENSEE_EFFORT_DEFAULT);
   CHECK(e.struct_size == sizeof e && e.token_id == -1 && e.usage == NULL);
+  const pensee_sampling s = PENSEE_SAMPLING_INIT;
+  const pensee_vote_options v = PENSEE_VOTE_OPTIONS_INIT;
+  CHECK(m.value_cache_type == 0 && m.mtp == 0 && m.prefix_cache_bytes == 0 && m.keep_file == 0);
+  CHECK(o.n == 0 && o.thought_prefix == NULL && o.loop_window == 0 && o.draft_model == NULL && o.trace_experts == 0);
+  CHECK(s.struct_size == sizeof s && s.temperature == -1.0f && s.top_k == -1 && s.typical_p == 0.0f && !s.order);
+  const pensee_memory b = PENSEE_MEMORY_INIT;
+  CHECK(m.thread_priority == 0 && m.low_memory == NULL && m.low_memory_user == NULL);
+  CHECK(m.packed_file == PENSEE_PACKED_MAP);
+  CHECK(b.struct_size == sizeof b && b.used == 0 && b.scratch == 0 && b.mapped == 0);
+  CHECK(v.struct_size == sizeof v && v.n == 0 && v.at_once == 0);
   CHECK(i.struct_size == sizeof i && i.bos_token_id == -1 && i.eos_token_id == -1);
 }
 

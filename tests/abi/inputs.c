@@ -227,6 +227,12 @@ static void without_weights(void) {
 
 static void null_handles(void) {
   size_t count = 1;
+  pensee_error err;
+  pensee_model_pause(NULL);
+  pensee_model_resume(NULL);
+  EXPECT(PENSEE_BAD_ARGUMENT, err, pensee_model_trim(NULL, PENSEE_TRIM_CACHES, NULL, &err));
+  EXPECT(PENSEE_BAD_ARGUMENT, err, pensee_model_set_threads(NULL, 1, &err));
+  EXPECT(PENSEE_BAD_ARGUMENT, err, pensee_model_get_memory(NULL, NULL, &err));
   pensee_session_cancel(NULL);
   pensee_stream_cancel(NULL);
   pensee_stream_end_thought(NULL);

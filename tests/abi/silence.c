@@ -1,6 +1,6 @@
 /* P8: the library prints nothing, reads no environment and leaves the process as it found it. Standard output and error
- * are watched as files while models open, fail and generate; that nothing is imported that could print, exit or read
- * the environment is check_exports.py's matter. */
+ * are watched as files while models open, fail and generate, and so is what it opens for writing; that nothing is
+ * imported that could print, exit, read the environment or make files in other ways is check_exports.py's matter. */
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <fcntl.h>
@@ -9,10 +9,28 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdarg.h>
 #include <stdlib.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "abi.h"
+
+/* In place of the C library's, for libpensee too: counts what is opened to be written, and not in `allowed`. */
+static int writing, outside;
+static const char* allowed = "";
+__attribute__((visibility("default"))) int open(const char* path, int flags, ...) {
+  va_list more;
+  int mode = 0;
+  va_start(more, flags);
+  if (flags & O_CREAT) mode = va_arg(more, int);
+  va_end(more);
+  if ((flags & O_ACCMODE) != O_RDONLY || (flags & (O_CREAT | O_TRUNC)) != 0) {
+    writing++;
+    outside += allowed[0] == '\0' || strncmp(path, allowed, strlen(allowed)) != 0;
+  }
+  return (int)syscall(SYS_openat, AT_FDCWD, path, flags, mode);
+}
 
 static int nothing(void* user, const pensee_event* event) {
   (void)user;
@@ -60,6 +78,30 @@ static void prints_nothing(void) {
   CHECK(lseek(file, 0, SEEK_END) == 0);
   close(file);
   remove(path);
+}
+
+static void only_what_is_named_is_written(void) {
+  char folder[] = "/tmp/pensee-abi-XXXXXX", path[64];
+  pensee_model* model = abi_open(ABI_GGUF);
+  pensee_session *session = abi_session(model), *restored = NULL;
+  const pensee_prompt prompt = abi_prompt();
+  const pensee_options options = abi_greedy(5);
+  pensee_error err;
+  CHECK(mkdtemp(folder) != NULL);
+  snprintf(path, sizeof path, "%s/saved", folder);
+  writing = outside = 0;
+  use_everything();
+  CHECK(writing == 0);
+  allowed = folder;
+  EXPECT(PENSEE_OK, err, pensee_generate(session, &prompt, &options, nothing, NULL, &err));
+  EXPECT(PENSEE_OK, err, pensee_session_save(session, path, &err));
+  EXPECT(PENSEE_OK, err, pensee_session_restore(model, path, &restored, &err));
+  CHECK(writing > 0 && outside == 0);
+  allowed = "";
+  CHECK(unlink(path) == 0 && rmdir(folder) == 0); /* and nothing else was in it */
+  pensee_session_free(restored);
+  pensee_session_free(session);
+  pensee_model_free(model);
 }
 
 static void environment_is_not_read(void) {
@@ -157,6 +199,7 @@ static void log_speaks_to_its_user(void) {
 }
 
 const abi_case abi_silence[] = {{"nothing is printed", prints_nothing},
+                                {"no file is written but what save names", only_what_is_named_is_written},
                                 {"the environment changes nothing", environment_is_not_read},
                                 {"signal handlers and masks stay", signals_stay},
                                 {"affinity, rounding, denormals, locale and folder stay", thread_stays},

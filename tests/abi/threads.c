@@ -9,7 +9,7 @@
 enum { num_threads = 4, num_ids = 24 };
 
 static pensee_model* model;
-static int32_t expected_tokens[16];
+static int32_t expected_tokens[16], expected_many[64];
 static float expected_logprobs[num_ids];
 
 static void make_ids(int32_t* ids) {
@@ -177,6 +177,50 @@ static void stop_by_callback(void) {
   pensee_model_free(model);
 }
 
+typedef struct upkeep_work {
+  volatile int stop;
+  int calls, failures;
+} upkeep_work;
+
+/* What an application's main thread does when the system tells it to. */
+static void* keep_up(void* user) {
+  upkeep_work* work = user;
+  while (!work->stop) {
+    pensee_memory memory = PENSEE_MEMORY_INIT;
+    uint64_t freed = 0;
+    pensee_model_pause(model);
+    if (pensee_model_trim(model, work->calls % 2, &freed, NULL) != PENSEE_OK) work->failures++;
+    if (pensee_model_set_threads(model, 1 + work->calls % 3, NULL) != PENSEE_OK) work->failures++;
+    if (pensee_model_get_memory(model, &memory, NULL) != PENSEE_OK || memory.used < memory.scratch) work->failures++;
+    pensee_model_resume(model);
+    work->calls++;
+    sleep_ms(1);
+  }
+  return NULL;
+}
+
+static void upkeep(void) {
+  upkeep_work work = {0, 0, 0};
+  pensee_session *session, *other;
+  pthread_t thread;
+  int round;
+  model = abi_open(ABI_MOE);
+  session = abi_session(model);
+  other = abi_session(model);
+  CHECK(abi_generate(session, 64, expected_many) == 64);
+  CHECK(pthread_create(&thread, NULL, keep_up, &work) == 0);
+  for (round = 0; round < 20; round++) {
+    CHECK(abi_still_works(session, expected_many, 64));
+    CHECK(abi_still_works(other, expected_many, 64));
+  }
+  work.stop = 1;
+  pthread_join(thread, NULL);
+  CHECK(work.calls > 3 && work.failures == 0);
+  pensee_session_free(session);
+  pensee_session_free(other);
+  pensee_model_free(model);
+}
+
 static void busy(void) {
   pensee_session* session;
   const pensee_prompt prompt = abi_prompt();
@@ -217,5 +261,6 @@ const abi_case abi_threads[] = {{"four threads share a model and get what one th
                                 {"another thread cancels a stream, whose END follows", cancel_stream},
                                 {"cancelling a session that does nothing does nothing", cancel_before_the_start},
                                 {"a callback stops a generation after the token it likes", stop_by_callback},
+                                {"another thread pauses, trims and changes threads all the while", upkeep},
                                 {"a session that streams is BUSY and its stream goes on", busy},
                                 {NULL, NULL}};

@@ -31,3 +31,20 @@ TEST_CASE("threads: a run inside a task runs inline, and counts outside of the r
   CHECK_FALSE(ThreadPool::create(0).ok());
   CHECK_FALSE(ThreadPool::create(5000).ok());
 }
+
+TEST_CASE("threads: a pool that grows and shrinks between runs still runs every task once, on the threads it has") {
+  auto pool = ThreadPool::create(1, ThreadPriority::low);
+  REQUIRE(pool.ok());
+  for (int round = 0; round < 300; ++round) {
+    const int threads = 1 + round * 7 % 5;
+    (*pool)->resize(threads);
+    CHECK((*pool)->threads() == threads);
+    for (int job = 0; job < 3; ++job) {
+      std::atomic<int> runs[32] = {};
+      (*pool)->run(32, [&](int64_t task, int worker) {
+        if (worker >= 0 && worker < threads) runs[task].fetch_add(1);
+      });
+      for (std::atomic<int>& run : runs) REQUIRE(run.load() == 1);
+    }
+  }
+}

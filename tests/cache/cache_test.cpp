@@ -3,8 +3,11 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <atomic>
 #include <cstring>
 #include <random>
+#include <thread>
 
 using namespace pensee;
 
@@ -13,7 +16,7 @@ namespace {
 // Two layers: grouped-query with 3 heads, and latent.
 CacheShape shape_of(CacheType type = CacheType::f32) {
   CacheShape shape;
-  shape.type = type;
+  shape.key_type = shape.value_type = type;
   shape.layers.resize(2);
   shape.layers[0].heads = 3;
   shape.layers[0].key_dim = 5;
@@ -42,16 +45,15 @@ bool holds(const CacheSequence& sequence, int64_t from, int64_t until, uint8_t v
 }  // namespace
 
 TEST_CASE("cache: the parts of a page do not overlap, are aligned, and fill it") {
-  for (const CacheType type : {CacheType::f32, CacheType::f16, CacheType::bf16}) {
+  for (const CacheType type : {CacheType::f32, CacheType::f16, CacheType::bf16, CacheType::int8, CacheType::int4}) {
     const CacheShape shape = shape_of(type);
-    const int64_t number = cache_type_bytes(type);
     const CacheLayer &grouped = shape.layers[0], &latent = shape.layers[1];
     CHECK(grouped.key_offset == 0);
-    CHECK(grouped.value_offset >= 3 * kPagePositions * 5 * number);
-    CHECK(latent.key_offset >= grouped.value_offset + 3 * kPagePositions * 7 * number);
+    CHECK(grouped.value_offset >= 3 * kPagePositions * cache_row_bytes(type, 5));
+    CHECK(latent.key_offset >= grouped.value_offset + 3 * kPagePositions * cache_row_bytes(type, 7));
     CHECK(latent.value_offset == latent.key_offset);  // the value lies inside the key
-    CHECK(shape.page_bytes >= latent.key_offset + kPagePositions * 9 * number);
-    CHECK(shape.page_bytes < latent.key_offset + kPagePositions * 9 * number + 64);
+    CHECK(shape.page_bytes >= latent.key_offset + kPagePositions * cache_row_bytes(type, 9));
+    CHECK(shape.page_bytes < latent.key_offset + kPagePositions * cache_row_bytes(type, 9) + 64);
     for (const int64_t offset : {grouped.value_offset, latent.key_offset, shape.page_bytes}) CHECK(offset % 64 == 0);
   }
 }
@@ -161,6 +163,89 @@ TEST_CASE("budget: takes up to its limit, and a lying size does not wrap around"
   CHECK(budget.take(40));
   budget.give(100);
   CHECK(budget.used() == 0);
+}
+
+namespace {
+
+// Gives what it holds in pieces of 10.
+struct Hoard final : Reclaimer {
+  Hoard(MemoryBudget& b, uint64_t bytes) : budget(b), held(bytes) {}
+  uint64_t reclaim(uint64_t bytes) noexcept override {
+    ++asked;
+    const uint64_t given = std::min((bytes + 9) / 10 * 10, held);
+    held -= given;
+    budget.give(given);
+    return given;
+  }
+  MemoryBudget& budget;
+  uint64_t held;
+  int asked = 0;
+};
+
+}  // namespace
+
+TEST_CASE("budget: a reclaimer is asked for what is missing, and only when that can help") {
+  MemoryBudget budget(100);
+  REQUIRE(budget.take(100));
+  Hoard hoard(budget, 60);
+  CHECK_FALSE(budget.take(1));
+  budget.set_reclaimer(&hoard);
+  CHECK(budget.take(5));
+  CHECK(hoard.held == 50);
+  CHECK(budget.take(5));  // left over from the last piece
+  CHECK(hoard.asked == 1);
+  CHECK_FALSE(budget.take(101));
+  CHECK(hoard.held == 50);
+  CHECK(budget.take(50));
+  CHECK(hoard.held == 0);
+  CHECK_FALSE(budget.take(1));
+  CHECK(budget.used() == 100);
+  budget.set_reclaimer(nullptr);
+}
+
+TEST_CASE("budget: threads that take and give never pass the limit, and nothing is lost") {
+  MemoryBudget budget(100);
+  std::atomic<bool> passed{false};
+  const auto work = [&](uint32_t seed) {
+    std::mt19937 random(seed);
+    for (int i = 0; i < 20000; ++i) {
+      const uint64_t bytes = 1 + random() % 60;
+      if (!budget.take(bytes)) continue;
+      if (budget.used() > 100) passed = true;
+      budget.give(bytes);
+    }
+  };
+  std::thread other(work, 1);
+  work(2);
+  other.join();
+  CHECK_FALSE(passed);
+  CHECK(budget.used() == 0);
+}
+
+TEST_CASE("cache: a fork of a long conversation costs no pages, and its pages go one by one as the two part") {
+  const CacheShape shape = shape_of();
+  const auto page = static_cast<uint64_t>(shape.page_bytes);
+  MemoryBudget budget(0);
+  CacheSequence trunk(shape, budget);
+  write(trunk, 64 * 20 + 10, 1);
+  std::vector<CacheSequence> forks(8, trunk);
+  CHECK(budget.used() == 21 * page);
+  for (size_t f = 0; f < forks.size(); ++f) {
+    CHECK(forks[f].share(20).shared());
+    write(forks[f], 64 * 20 + 20, static_cast<uint8_t>(10 + f));
+    CHECK_FALSE(forks[f].share(20).shared());
+  }
+  CHECK(budget.used() == 29 * page);
+  for (size_t f = 0; f < forks.size(); ++f) {
+    CHECK(holds(forks[f], 0, 64 * 20 + 10, 1));
+    CHECK(holds(forks[f], 64 * 20 + 10, 64 * 20 + 20, static_cast<uint8_t>(10 + f)));
+  }
+  trunk.set_length(64 * 5);  // the forks still hold all of it
+  CHECK(budget.used() == 28 * page);
+  forks.resize(1, trunk);
+  forks[0].set_length(64 * 10);
+  CHECK(budget.used() == 10 * page);
+  CHECK(holds(forks[0], 0, 64 * 10, 1));
 }
 
 TEST_CASE("cache: random writes, copies and truncations equal plain arrays") {

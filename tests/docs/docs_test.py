@@ -3,9 +3,10 @@
 
     docs_test.py ROOT LIBPENSEE CC CXX [--sanitize FLAGS]
 
-Checks: the C blocks of README.md and the program in pensee.h's preface (C99), examples/c and examples/cpp (C99, C++17)
-compile under -Wall -Wextra -Werror against LIBPENSEE (shared or static) and answer a question with a tiny model that
-is made here; ask.c stays short; commands in sh blocks name files that exist; so do links and paths in backticks.
+Checks: the C blocks of README.md and of docs/embedding.md (called by embedding.c) and the program in pensee.h's preface
+(C99), examples/c and examples/cpp (C99, C++17) compile under -Wall -Wextra -Werror against LIBPENSEE (shared or static)
+and answer a question with a tiny model that is made here; ask.c stays short; commands in sh blocks name files that
+exist; so do links and paths in backticks.
 Standard library alone. Python's programs are run by tests/python/test_examples.py.
 """
 
@@ -16,6 +17,7 @@ import os
 import pathlib
 import random
 import re
+import shutil
 import struct
 import subprocess
 import sys
@@ -28,6 +30,8 @@ import tiny  # noqa: E402
 
 WARNINGS = ["-Wall", "-Wextra", "-Wpedantic", "-Werror"]
 QUESTION = "Is 221 prime?"
+QUESTIONS = 'Is 221 prime?\n\nIs "\U0001f600" \\ prime?\r\nWhy?'.encode()
+CHAT_PATTERN = r"(?s)> \x1b\[2m.*\[0 of (\d+) prompt .*> > .*\[[1-9]\d* of .*> .*\[[1-9]\d* of \d+ prompt [^\n]*\n> \n"
 ASK_LINES_MAX = 79
 TIMEOUT = 300  # seconds; sanitizers and busy machines are slow
 PATH = re.compile(r"([\w.-]+)/[\w./-]*|[\w-]+\.(?:md|sh|toml)")  # of what stands in backticks
@@ -46,7 +50,7 @@ def check(condition, sentence, details=""):
 def write_model(folder):
     """The thinking model of tests/python/tiny.py in a size that needs no numpy: it writes until its context is full."""
     folder.mkdir()
-    tiny.write_config(folder, hidden_size=32, num_layers=1, context_max=256)
+    tiny.write_config(folder, hidden_size=32, num_layers=1, context_max=2048)
     tiny.write_tokenizer(folder)
     generator = random.Random(20)
     header, data = {}, array.array("f")
@@ -96,15 +100,16 @@ class Builder:
         return program if check(linked.returncode == 0, f"{name} links", linked.stderr) else None
 
 
-def run(program, name, arguments, expected, folder):
-    """Runs in `folder`, wants exit status 0 and the pattern `expected` in what is printed."""
+def run(program, name, arguments, expected, folder, stdin=b""):
+    """Runs in `folder`, wants exit status 0 and the pattern `expected` in what is printed; returns what is printed."""
     done = subprocess.run(
-        [program, *arguments], cwd=folder, capture_output=True, timeout=TIMEOUT,
+        [program, *arguments], cwd=folder, capture_output=True, timeout=TIMEOUT, input=stdin,
         env={k: v for k, v in os.environ.items() if not k.startswith("LD_")},
     )  # fmt: skip
     text = (done.stdout + b"\n" + done.stderr).decode("utf-8", "replace")
     right = done.returncode == 0 and re.search(expected, text)
     check(right, f"{name} runs and prints /{expected}/", f"exit status {done.returncode}\n{text[-1500:]}")
+    return done.stdout
 
 
 def blocks(text, language):
@@ -138,13 +143,30 @@ def check_programs(root, builder, folder):
         if program := builder.build("preface", folder / "preface.c", "c99"):
             run(program, "pensee.h's program", [], r"\n-> ", folder)
 
+    page = blocks((root / "docs/embedding.md").read_text(encoding="utf-8"), "c")
+    check(len(page) >= 5, "docs/embedding.md shows code")
+    (folder / "embedding_page.h").write_text("\n".join(page), encoding="utf-8")
+    shutil.copy(HERE / "embedding.c", folder)
+    if program := builder.build("embedding", folder / "embedding.c", "c99"):
+        thinker = str(root / "tests/scenarios/thinker.gguf")
+        run(program, "docs/embedding.md's code", [thinker], r"\n0 failed\n", folder)
+
     expected = {"c/ask.c": r"\d+ thought \+ \d+ answer tokens", "c/pull.c": r"\[finish reason [12], \d+ tokens\]",
-                "cpp/ask.cpp": r"\d+\.\d tokens/s"}  # fmt: skip
+                "cpp/ask.cpp": r"\d+\.\d tokens/s",
+                "cpp/branches.cpp": r"restored: the same tokens as the first\n2 samples; \d of 4 replies"}  # fmt: skip
+    talks = []
     for path in sorted([*root.glob("examples/c/*.c"), *root.glob("examples/cpp/*.cpp")]):
         name = path.relative_to(root / "examples").as_posix()
         dialect = "c99" if path.suffix == ".c" else "c++17"
         if program := builder.build(name.replace("/", "_").replace(".", "_"), path, dialect):
+            if path.stem == "chat":
+                arguments = [model[0], "40", "7"]
+                talks.append(run(program, f"examples/{name}", arguments, CHAT_PATTERN, folder, QUESTIONS))
+                continue
             run(program, f"examples/{name}", model, expected.get(name, "."), folder)
+            if name == "c/calculator.c":
+                run(program, f"examples/{name}, required", [*model, "required"], r"\[calculate\(\{[^}]*\}\) = ", folder)
+    check(len(talks) == 2 and talks[0] == talks[1], "the chats in C and C++ print the same")
     lines = len((root / "examples/c/ask.c").read_text(encoding="utf-8").splitlines())
     check(lines <= ASK_LINES_MAX, f"examples/c/ask.c has at most {ASK_LINES_MAX} lines (it has {lines})")
 

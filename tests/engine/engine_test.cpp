@@ -143,6 +143,7 @@ TEST_CASE("budget: the thought is closed at the limit by the tags' own tokens, a
     CAPTURE(budget);
     pensee_options options = greedy(30);
     options.think_budget = budget;
+    options.budget_text = "";
     const auto bounded = ask_new(model, prompt_of("Hm?"), options);
     const auto begin = bounded.tokens.begin();
     CHECK(std::equal(begin, begin + budget, free_thought.tokens.begin()));

@@ -29,6 +29,12 @@ std::vector<int32_t> joined(std::vector<int32_t> a, const std::vector<int32_t>& 
   return a;
 }
 
+pensee_model_options without_prefix_cache() {
+  pensee_model_options options = PENSEE_MODEL_OPTIONS_INIT;
+  options.prefix_cache_bytes = -1;
+  return options;
+}
+
 }  // namespace
 
 TEST_CASE("scheduler: many generations at once give the tokens that each gives alone") {
@@ -163,13 +169,13 @@ TEST_CASE("stream: memory_budget runs out in the middle, END tells, and the sess
   uint64_t needed = 0;
   std::vector<int32_t> expected;
   {
-    const ModelHandle free_model = open_model(kGolden);
+    const ModelHandle free_model = open_model(kGolden, without_prefix_cache());
     const SessionHandle session = new_session(free_model);
     expected = ask(session, prompt_of(prompt), greedy(100)).tokens;
     ask(session, prompt_of(random_ids(3, 3)), greedy(2));
     needed = free_model->engine->budget.used();  // weights, scratch, one page
   }
-  pensee_model_options options = PENSEE_MODEL_OPTIONS_INIT;
+  pensee_model_options options = without_prefix_cache();
   options.memory_budget = needed + 100;
   const ModelHandle model = open_model(kGolden, options);
   const SessionHandle session = new_session(model);
@@ -242,7 +248,7 @@ TEST_CASE("handles: freed in every order while generating, nothing is left behin
 }
 
 TEST_CASE("handles: what sessions took from the budget comes back when they are freed") {
-  const ModelHandle model = open_model(kGolden);
+  const ModelHandle model = open_model(kGolden, without_prefix_cache());
   const MemoryBudget& budget = model->engine->budget;
   ask_new(model, prompt_of(random_ids(300, 8)), greedy(8));  // the scratch stays
   std::this_thread::sleep_for(std::chrono::milliseconds(50));

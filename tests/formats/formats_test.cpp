@@ -5,6 +5,7 @@
 #include <bit>
 #include <cmath>
 #include <cstdlib>
+#include <cstring>
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -183,6 +184,65 @@ TEST_CASE("safetensors: a dtype or shape that is not read is named when its tens
     CHECK_MESSAGE(contains(why, std::string("all.safetensors: tensor '") + name + "' " + reason), why.message());
   }
   CHECK((*file)->why_absent("none").code() == Code::file_corrupt);
+}
+
+TEST_CASE("safetensors: 8-bit numbers are read with their scales, or refused by name where these do not fit") {
+  // [130, 160]: rows 128 and 129, and columns from 128 on, have scales of their own; narrow has rows of 20.
+  const auto entry = [](const char* name, const char* dtype, const char* shape, int begin, int end) {
+    return format("\"{}\": {\"dtype\": \"{}\", \"shape\": {}, \"data_offsets\": [{}, {}]}", name, dtype, shape, begin,
+                  end);
+  };
+  const std::string entries[] = {
+      entry("w", "F8_E4M3", "[130, 160]", 0, 20800),          entry("narrow", "F8_E4M3", "[2, 20]", 20800, 20840),
+      entry("flat", "F8_E4M3", "[32]", 20840, 20872),         entry("odd", "F8_E4M3", "[2, 4]", 20872, 20880),
+      entry("w_scale_inv", "F32", "[2, 2]", 20880, 20896),    entry("narrow_scale_inv", "F32", "[1, 1]", 20896, 20900),
+      entry("flat_scale_inv", "F32", "[1, 1]", 20900, 20904), entry("odd_scale_inv", "F32", "[1, 2]", 20904, 20912)};
+  std::string header;
+  for (const std::string& e : entries) header += (header.empty() ? "{" : ", ") + e;
+  header += "}";
+  std::vector<std::byte> bytes(8 + header.size() + 20912);
+  const uint64_t length = header.size();
+  std::memcpy(bytes.data(), &length, 8);
+  std::memcpy(bytes.data() + 8, header.data(), header.size());
+  std::byte* data = bytes.data() + 8 + header.size();
+  for (int i = 0; i < 20880; ++i) data[i] = std::byte{0x38};  // 1.0
+  data[129 * 160 + 159] = std::byte{0xBC};                    // -1.5
+  data[20800 + 39] = std::byte{0x01};                         // 2^-9
+  const float scales[] = {1, 2, 3, 4, 0.5f, 1, 1, 1};
+  std::memcpy(data + 20880, scales, sizeof scales);
+
+  const auto file = open_safetensors(wrap_memory(bytes));
+  REQUIRE_MESSAGE(file.ok(), file.status().message());
+  const Tensor* w = (*file)->find("w");
+  REQUIRE(w);
+  CHECK(w->type == StoredType::f8_e4m3);
+  CHECK(w->shape == std::vector<int64_t>{130, 160});
+  std::vector<float> numbers(130 * 160), rows(3 * 160);
+  REQUIRE(read_rows_float(*w, 0, 130, numbers).ok());
+  for (size_t r : {size_t{0}, size_t{127}, size_t{128}, size_t{129}}) {
+    CHECK(numbers[r * 160] == (r < 128 ? 1.0f : 3.0f));
+    CHECK(numbers[r * 160 + 127] == (r < 128 ? 1.0f : 3.0f));
+    CHECK(numbers[r * 160 + 128] == (r < 128 ? 2.0f : 4.0f));
+  }
+  CHECK(numbers.back() == -6.0f);
+  REQUIRE(read_rows_float(*w, 127, 3, rows).ok());
+  CHECK(std::equal(rows.begin(), rows.end(), numbers.end() - 480));
+  std::byte some[36];
+  CHECK(w->file->read(35, some).code() == Code::bad_argument);
+  CHECK(w->file->read(w->bytes, some).code() == Code::bad_argument);
+
+  const Tensor* narrow = (*file)->find("narrow");
+  REQUIRE(narrow);
+  CHECK(narrow->type == StoredType::f32);
+  std::vector<float> last(20);
+  REQUIRE(read_rows_float(*narrow, 1, 1, last).ok());
+  CHECK(last[18] == 0.5f);
+  CHECK(last[19] == 0x1p-10f);
+
+  CHECK((*file)->find("flat") == nullptr);
+  CHECK(contains((*file)->why_absent("flat"), "'flat' has dtype F8_E4M3, which is read with its scales"));
+  CHECK((*file)->find("odd") == nullptr);
+  CHECK(contains((*file)->why_absent("odd"), "scales of shape [1, 2]; one for each 128 x 128 numbers is read, [1, 1]"));
 }
 
 TEST_CASE("safetensors: a folder is opened by its index, shard by shard") {

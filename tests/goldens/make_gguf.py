@@ -25,7 +25,7 @@ import gguf
 import numpy as np
 import torch
 import transformers
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 import make_goldens
 
@@ -42,6 +42,8 @@ LAYER_NAMES = {  # GGUF <- Hugging Face, below blk.N and model.layers.N
     "attn_kv_b": "self_attn.kv_b_proj", "ffn_gate": "mlp.gate_proj", "ffn_up": "mlp.up_proj",
     "ffn_down": "mlp.down_proj", "ffn_gate_inp": "mlp.gate", "ffn_gate_shexp": "mlp.shared_experts.gate_proj",
     "ffn_up_shexp": "mlp.shared_experts.up_proj", "ffn_down_shexp": "mlp.shared_experts.down_proj",
+    "nextn.eh_proj": "eh_proj", "nextn.enorm": "enorm", "nextn.hnorm": "hnorm", "nextn.embed_tokens": "embed_tokens",
+    "nextn.shared_head_norm": "shared_head.norm", "nextn.shared_head_head": "shared_head.head",
 }
 TOP_NAMES = {"token_embd": "model.embed_tokens", "output_norm": "model.norm", "output": "lm_head"}
 
@@ -111,8 +113,6 @@ def to_gguf(state: dict[str, np.ndarray], config, joined: bool) -> dict[str, np.
                 tensors[f"{to_top_name[stem]}.{kind}"] = weight
             continue
         prefix, part = f"blk.{match[1]}.", match[2]
-        if int(match[1]) >= config.num_hidden_layers:
-            continue  # a prediction module
         if kind == "e_score_correction_bias":
             tensors[prefix + "exp_probs_b.bias"] = weight
         elif expert := re.match(r"mlp\.experts\.(\d+)\.(\w+)_proj", part):
@@ -146,7 +146,7 @@ def from_gguf(tensors: dict[str, np.ndarray], config) -> dict[str, np.ndarray]:
         if stem in TOP_NAMES:
             state[f"{TOP_NAMES[stem]}.{kind}"] = weight
             continue
-        _, layer, part = stem.split(".")
+        _, layer, part = stem.split(".", 2)
         prefix = f"model.layers.{layer}."
         if part == "exp_probs_b":
             state[prefix + "mlp.gate.e_score_correction_bias"] = weight
@@ -235,10 +235,12 @@ def add_deepseek(writer: gguf.GGUFWriter, config, joined: bool) -> None:
         writer.add_expert_gating_func(kinds.SIGMOID if sigmoid else kinds.SOFTMAX)
 
 
-def add_metadata(writer: gguf.GGUFWriter, config, joined: bool) -> None:
+def add_metadata(writer: gguf.GGUFWriter, config, joined: bool, predictions: int) -> None:
     writer.add_context_length(config.max_position_embeddings)
     writer.add_embedding_length(config.hidden_size)
-    writer.add_block_count(config.num_hidden_layers)
+    writer.add_block_count(config.num_hidden_layers + predictions)
+    if predictions > 0:
+        writer.add_nextn_predict_layers(predictions)
     writer.add_feed_forward_length(config.intermediate_size)
     writer.add_head_count(config.num_attention_heads)
     writer.add_layer_norm_rms_eps(config.rms_norm_eps)
@@ -269,7 +271,8 @@ def write_gguf(path: pathlib.Path, state: dict[str, np.ndarray], config, joined:
                exceptions: dict[str, Type]) -> dict[str, np.ndarray]:
     """Writes the file and returns its tensors as float32, multiplied out."""
     writer = gguf.GGUFWriter(path, ARCHITECTURES[config.model_type])
-    add_metadata(writer, config, joined)
+    layers = {int(match[1]) for name in state if (match := re.match(r"model\.layers\.(\d+)\.", name))}
+    add_metadata(writer, config, joined, len([layer for layer in layers if layer >= config.num_hidden_layers]))
     stored = {}
     for name, weight in to_gguf(state, config, joined).items():
         kind = choose_type(name, weight, default, exceptions)
@@ -298,6 +301,18 @@ def hf_state(model: torch.nn.Module) -> dict[str, np.ndarray]:
         else:
             state[name] = weight
     return state
+
+
+def prediction_state(folder: pathlib.Path, config) -> dict[str, np.ndarray]:
+    """The tensors of whole prediction modules, which stand behind the last layer and which the library leaves out."""
+    state = {}
+    for path in sorted(folder.glob("*.safetensors")):
+        for name, weight in load_file(path).items():
+            match = re.match(r"model\.layers\.(\d+)\.", name)
+            if match and int(match[1]) >= config.num_hidden_layers:
+                state[name] = weight.float().numpy()
+    whole = {name.split(".")[2] for name in state if name.endswith("self_attn.o_proj.weight")}
+    return {name: weight for name, weight in state.items() if name.split(".")[2] in whole}
 
 
 def make_case(name: str, out: pathlib.Path) -> float:
@@ -342,7 +357,8 @@ def main() -> int:
         if len(args.words) != 2:
             parser.error("give a folder and the file to write, or --cases")
         model = make_goldens.read_folder(pathlib.Path(args.words[0]))
-        write_gguf(pathlib.Path(args.words[1]), hf_state(model), model.config, args.joined, Type[args.type.upper()], {})
+        state = hf_state(model) | prediction_state(pathlib.Path(args.words[0]), model.config)
+        write_gguf(pathlib.Path(args.words[1]), state, model.config, args.joined, Type[args.type.upper()], {})
         return 0
     failed = False
     for name in args.words or CASES:

@@ -63,6 +63,14 @@ CASES = {
         routed_scaling_factor=2.0, num_hidden_layers=2, rope_interleave=True,
         rope_parameters=dict(rope_type="default", rope_theta=50000.0)),
         dict(fp8=True, older_config=True)),
+    # The same with rows of whole blocks of 32, of which some hold two scales.
+    "v3_fp8_blocks": ("DeepseekV3", torch.bfloat16, 16, dict(
+        MLA, hidden_size=160, intermediate_size=192, num_attention_heads=4, num_key_value_heads=4, qk_nope_head_dim=16,
+        qk_rope_head_dim=16, v_head_dim=24, q_lora_rank=64, kv_lora_rank=64, moe_intermediate_size=64,
+        first_k_dense_replace=1, n_routed_experts=6, n_shared_experts=1, n_group=2, topk_group=1,
+        num_experts_per_tok=2, norm_topk_prob=True, routed_scaling_factor=2.0, num_hidden_layers=2,
+        rope_parameters=dict(rope_type="default", rope_theta=50000.0)),
+        dict(fp8=True, older_config=True)),
     # Keys stored in halves instead of pairs.
     "v3_no_interleave": ("DeepseekV3", torch.float16, 14, dict(
         MLA, q_lora_rank=None, first_k_dense_replace=1, n_routed_experts=6, n_shared_experts=1, n_group=1,

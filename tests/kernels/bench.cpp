@@ -4,6 +4,7 @@
 // Not a test: numbers of a shared machine say little.
 #include <time.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -116,26 +117,35 @@ struct Bench {
   }
 
   // One thread; `chunks` chunks of 64 positions that lie far apart in memory.
-  void attention(const char* name, int32_t num_q, int32_t key_dim, int32_t value_dim, int64_t row, int64_t chunks) {
-    std::vector<uint16_t> cache(static_cast<size_t>(chunks * kPagePositions * row), 0x2e66);
-    const int64_t values_at = value_dim == key_dim ? key_dim : 0;
+  void attention(const char* name, CacheType type, int32_t num_q, int32_t key_dim, int32_t value_dim, int64_t chunks) {
+    const bool latent = value_dim < key_dim;
+    const int64_t key_row = cache_row_bytes(type, key_dim), value_row = latent ? 0 : cache_row_bytes(type, value_dim);
+    const int64_t row = key_row + value_row;
+    std::vector<uint8_t> cache(static_cast<size_t>(chunks * kPagePositions * row));
+    std::vector<float> number(static_cast<size_t>(key_dim), 0.1f);
+    for (int64_t p = 0; p < chunks * kPagePositions; ++p) {
+      kernels->to_cache(number.data(), cache.data() + p * row, type, key_dim);
+      if (!latent) kernels->to_cache(number.data(), cache.data() + p * row + key_row, type, value_dim);
+    }
     std::vector<float> q(static_cast<size_t>(num_q * key_dim), 0.1f), acc(static_cast<size_t>(num_q * value_dim));
     std::vector<float> max(static_cast<size_t>(num_q), -1.0f), sum(static_cast<size_t>(num_q)),
         scores(static_cast<size_t>(num_q * kPagePositions));
     std::vector<int32_t> from(static_cast<size_t>(num_q), 0), to(static_cast<size_t>(num_q), kPagePositions);
     const double s = best([&] {
       for (int64_t c = 0; c < chunks; ++c) {
-        const uint16_t* at = cache.data() + c * kPagePositions * row;
-        kernels->attend({q.data(), key_dim, num_q, key_dim, value_dim, 0.1f, CacheType::f16, at, row, at + values_at,
-                         row, kPagePositions, from.data(), to.data(), max.data(), sum.data(), acc.data(),
+        const uint8_t* at = cache.data() + c * kPagePositions * row;
+        kernels->attend({q.data(), key_dim, num_q, key_dim, value_dim, 0.1f, type, type, at, latent ? at : at + key_row,
+                         row, row, kPagePositions, from.data(), to.data(), max.data(), sum.data(), acc.data(),
                          scores.data()});
       }
     });
     const double positions = static_cast<double>(chunks * kPagePositions);
-    std::printf("attend %-22s 1 thread %6.2f GB/s %6.1f GFLOPS\n", name,
-                positions * static_cast<double>(row) * 2 / s / 1e9,
-                positions * 2.0 * num_q * (key_dim + value_dim) / s / 1e9);
+    std::printf("attend %-4s %-22s 1 thread %6.2f GB/s %6.1f GFLOPS %8.3f ns a position\n",
+                kTypes[static_cast<int>(type)], name, positions * static_cast<double>(row) / s / 1e9,
+                positions * 2.0 * num_q * (key_dim + value_dim) / s / 1e9, s / positions * 1e9);
+    std::fflush(stdout);
   }
+  static constexpr const char* kTypes[] = {"f32", "f16", "bf16", "int8", "int4"};
 };
 
 }  // namespace
@@ -156,8 +166,12 @@ int main(int argc, char** argv) {
     if (t > static_cast<int>(StoredType::bf16)) bench.weights(type, Activations::int8, limit);
   }
   if (!only.empty() && only != "attend") return 0;
-  bench.attention("latent 16 heads 576/512", 16, 576, 512, 576, 1024);
-  bench.attention("grouped 6 heads 128/128", 6, 128, 128, 256, 2048);
-  bench.attention("single 1 head 64/64", 1, 64, 64, 128, 4096);
-  bench.attention("prefill 384 q 128/128", 384, 128, 128, 256, 64);
+  for (int t = 0; t < 5; ++t) {
+    const auto type = static_cast<CacheType>(t);
+    bench.attention("latent 16 heads 576/512", type, 16, 576, 512, 1024);
+    bench.attention("grouped 6 heads 128/128", type, 6, 128, 128, 2048);
+    bench.attention("grouped 3 heads 64/64", type, 3, 64, 64, 4096);
+    bench.attention("single 1 head 64/64", type, 1, 64, 64, 4096);
+    bench.attention("prefill 384 q 128/128", type, 384, 128, 128, 64);
+  }
 }

@@ -27,18 +27,51 @@ void compare(const std::string& what, int64_t n, const std::vector<float>& start
 
 double relative(double a, double b) { return std::abs(a - b) / std::max(std::abs(b), 1e-30); }
 
-std::vector<double> reference_attend(const AttendArgs& a, const std::vector<float>& keys,
-                                     const std::vector<float>& values, int32_t q) {
+constexpr CacheType kCacheTypes[] = {CacheType::f32, CacheType::f16, CacheType::bf16, CacheType::int8, CacheType::int4};
+
+// Rows as a cache holds them, and the numbers that they stand for, read as table.h says.
+struct Rows {
+  std::vector<uint8_t> bytes;
+  std::vector<float> numbers;  // [rows, dim]
+  int64_t stride = 0;
+
+  Rows() = default;
+  Rows(CacheType type, const std::vector<float>& floats, int64_t dim) : numbers(floats) {
+    const int64_t row = cache_row_bytes(type, dim), rows = static_cast<int64_t>(floats.size()) / dim;
+    stride = row + 12;
+    bytes.assign(static_cast<size_t>(rows * stride), 0xee);
+    for (int64_t r = 0; r < rows; ++r) {
+      uint8_t* to = bytes.data() + r * stride;
+      scalar().to_cache(floats.data() + r * dim, to, type, dim);
+      for (int64_t d = 0; d < dim; ++d) numbers[static_cast<size_t>(r * dim + d)] = read(to, type, d);
+    }
+  }
+  static float read(const uint8_t* row, CacheType type, int64_t d) {
+    const auto at = [&]<class T>(int64_t offset, T value) {
+      std::memcpy(&value, row + offset, sizeof(value));
+      return value;
+    };
+    if (type == CacheType::f32) return at(4 * d, float{});
+    if (type == CacheType::f16) return half_to_float(at(2 * d, uint16_t{}));
+    if (type == CacheType::bf16) return bfloat_to_float(at(2 * d, uint16_t{}));
+    const int64_t block = d / 32 * (type == CacheType::int8 ? 36 : 20), i = d % 32;
+    if (type == CacheType::int8) return at(block, float{}) * static_cast<float>(at(block + 4 + i, int8_t{}));
+    const int byte = row[block + 4 + i % 16];
+    return at(block, float{}) * static_cast<float>((i < 16 ? byte & 15 : byte >> 4) - 8);
+  }
+};
+
+std::vector<double> reference_attend(const AttendArgs& a, const Rows& keys, const Rows& values, int32_t q) {
   std::vector<double> weights, out(static_cast<size_t>(a.value_dim));
   double total = 0;
   for (int32_t p = a.from[q]; p < a.to[q]; ++p) {
     double dot = 0;
     for (int32_t d = 0; d < a.key_dim; ++d)
-      dot += static_cast<double>(a.q[q * a.q_stride + d]) * keys[static_cast<size_t>(p * a.key_stride + d)];
+      dot += static_cast<double>(a.q[q * a.q_stride + d]) * keys.numbers[static_cast<size_t>(p * a.key_dim + d)];
     const double w = std::exp(dot * static_cast<double>(a.scale));
     total += w;
     for (int32_t d = 0; d < a.value_dim; ++d)
-      out[static_cast<size_t>(d)] += w * values[static_cast<size_t>(p * a.value_stride + d)];
+      out[static_cast<size_t>(d)] += w * values.numbers[static_cast<size_t>(p * a.value_dim + d)];
   }
   for (double& v : out) v /= total;
   return out;
@@ -47,24 +80,26 @@ std::vector<double> reference_attend(const AttendArgs& a, const std::vector<floa
 // A random attention call; states are owned here, so that two tables can start from the same ones.
 struct Call {
   AttendArgs args = {};
-  std::vector<float> q, keys_f, values_f, max, sum, acc;
-  std::vector<uint16_t> keys_h, values_h;
+  std::vector<float> q, max, sum, acc;
+  Rows keys, values;
   std::vector<int32_t> from, to;
 
-  Call(std::mt19937& random, int32_t num_q, int32_t key_dim, int32_t value_dim, CacheType type, Temper temper) {
+  Call(std::mt19937& random, int32_t num_q, int32_t key_dim, int32_t value_dim, CacheType key_type,
+       CacheType value_type, Temper temper) {
     const int32_t positions = 1 + static_cast<int32_t>(random() % kPagePositions);
     args.q_stride = key_dim + 3;
     args.num_q = num_q;
     args.key_dim = key_dim;
     args.value_dim = value_dim;
     args.scale = 1.0f / std::sqrt(static_cast<float>(key_dim));
-    args.type = type;
-    args.key_stride = key_dim + 5;
-    args.value_stride = value_dim + 1;
+    args.key_type = key_type;
+    args.value_type = value_type;
     args.positions = positions;
     q = numbers(random, num_q * args.q_stride, temper);
-    keys_f = numbers(random, positions * args.key_stride, temper);
-    values_f = numbers(random, positions * args.value_stride, temper);
+    keys = Rows(key_type, numbers(random, positions * key_dim, temper), key_dim);
+    values = Rows(value_type, numbers(random, positions * value_dim, temper), value_dim);
+    args.key_stride = keys.stride;
+    args.value_stride = values.stride;
     max.assign(static_cast<size_t>(num_q), -INFINITY);
     sum.assign(static_cast<size_t>(num_q), 0.0f);
     acc.assign(static_cast<size_t>(num_q * value_dim), 0.0f);
@@ -73,22 +108,12 @@ struct Call {
       from.push_back(whole ? 0 : static_cast<int32_t>(random() % 8));
       to.push_back(whole ? positions : static_cast<int32_t>(random() % static_cast<uint32_t>(positions + 1)));
     }
-    store(keys_f, keys_h);
-    store(values_f, values_h);
-  }
-  void store(std::vector<float>& floats, std::vector<uint16_t>& halves) {
-    if (args.type == CacheType::f32) return;
-    const bool f16 = args.type == CacheType::f16;
-    for (float& v : floats) {
-      halves.push_back(f16 ? float_to_half(v) : float_to_bfloat(v));
-      v = f16 ? half_to_float(halves.back()) : bfloat_to_float(halves.back());
-    }
   }
   // Twice over the same chunk, so that the second call meets a running state.
   void run(const Kernels& k, float* out_acc, float* out_max, float* out_sum, float* scores) {
     args.q = q.data();
-    args.keys = args.type == CacheType::f32 ? static_cast<const void*>(keys_f.data()) : keys_h.data();
-    args.values = args.type == CacheType::f32 ? static_cast<const void*>(values_f.data()) : values_h.data();
+    args.keys = keys.bytes.data();
+    args.values = values.bytes.data();
     args.from = from.data();
     args.to = to.data();
     args.acc = out_acc;
@@ -114,6 +139,7 @@ TEST_CASE("kernels: every table's elementwise entries agree with scalar bit for 
       compare("add_scaled", n, x, [&](const Kernels& k, float* o) { k.add_scaled(o, y.data(), 0.3f, n); });
       compare("swiglu", n, x, [&](const Kernels& k, float* o) { k.swiglu(o, y.data(), o, n); });
       compare("sigmoid", n, blank, [&](const Kernels& k, float* o) { k.sigmoid(x.data(), o, n); });
+      compare("rotate", n, x, [&](const Kernels& k, float* o) { k.rotate(o, n); });
       compare("softmax", n, x, [&](const Kernels& k, float* o) { k.softmax(o, o, n); });
       for (const Kernels* k : tables()) CHECK(k->argmax(x.data(), n) == scalar().argmax(x.data(), n));
       if (n % 2) continue;
@@ -148,30 +174,105 @@ TEST_CASE("kernels: cache numbers are the quants' conversions") {
   }
 }
 
+TEST_CASE("kernels: quantised rows have the same bytes on every table, fill their blocks and are as close as can be") {
+  std::mt19937 random(7);
+  for (const CacheType type : {CacheType::int8, CacheType::int4}) {
+    const double steps = type == CacheType::int8 ? 127 : 7;
+    for (int64_t n : {1, 15, 31, 32, 33, 64, 72, 128, 576}) {
+      for (const Temper temper : kTempers) {
+        const auto x = numbers(random, n, temper);
+        const int64_t row = cache_row_bytes(type, n);
+        Walled<uint8_t> expected(row);
+        scalar().to_cache(x.data(), expected.data(), type, n);
+        for (const Kernels* k : tables()) {
+          INFO("to_cache." << k->isa << ".n" << n);
+          Walled<uint8_t> out(row, 3);
+          k->to_cache(x.data(), out.data(), type, n);
+          CHECK(std::memcmp(out.data(), expected.data(), static_cast<size_t>(row)) == 0);
+          CHECK(out.intact());
+        }
+        for (int64_t block = 0; block < n; block += 32) {
+          double most = 0, total = 0;
+          for (int64_t i = block; i < std::min(n, block + 32); ++i) {
+            most = std::max(most, std::abs(static_cast<double>(x[static_cast<size_t>(i)])));
+            total += std::abs(static_cast<double>(x[static_cast<size_t>(i)]));
+          }
+          for (int64_t i = block; i < std::min(n, block + 32); ++i) {
+            const double number = x[static_cast<size_t>(i)], read = Rows::read(expected.data(), type, i);
+            if (total < 3e38) {
+              CHECK(std::abs(read - number) <= most / steps * 0.50001 + 1e-30);
+              if (std::abs(number) == most && most > 1e-30) CHECK(std::abs(read - number) <= 1e-6 * most);
+            } else if (!(total < 4e38)) {
+              CHECK(std::isnan(read));  // no finite number is made up
+            }
+          }
+        }
+        for (int64_t i = n; i < (n + 31) / 32 * 32; ++i) {
+          const float padding = Rows::read(expected.data(), type, i);
+          CHECK((padding == 0 || std::isnan(padding)));
+        }
+      }
+    }
+  }
+}
+
+TEST_CASE("kernels: a rotation keeps lengths and angles, undoes itself, and spreads what sticks out") {
+  std::mt19937 random(8);
+  const Kernels& k = scalar();
+  for (int64_t n : {1, 2, 3, 20, 64, 72, 96, 128, 192, 576}) {
+    const auto x = numbers(random, n, Temper::calm), y = numbers(random, n, Temper::calm);
+    auto rx = x, ry = y;
+    k.rotate(rx.data(), n);
+    k.rotate(ry.data(), n);
+    double plain = 0, rotated = 0, length = 0, length_rotated = 0;
+    for (size_t i = 0; i < x.size(); ++i) {
+      plain += static_cast<double>(x[i]) * y[i];
+      rotated += static_cast<double>(rx[i]) * ry[i];
+      length += static_cast<double>(x[i]) * x[i];
+      length_rotated += static_cast<double>(rx[i]) * rx[i];
+    }
+    CHECK(std::abs(plain - rotated) < 1e-5 * static_cast<double>(n));
+    CHECK(relative(length_rotated, length) < 1e-5);
+    k.rotate(rx.data(), n);
+    for (size_t i = 0; i < x.size(); ++i) CHECK(std::abs(rx[i] - x[i]) < 1e-5f);
+  }
+  // By hand: a column of Hadamard's matrix, and blocks of 128, 64 and 32.
+  std::vector<float> unit(224, 0.0f);
+  unit[1] = unit[129] = unit[193] = 1.0f;
+  k.rotate(unit.data(), 224);
+  for (size_t i = 0; i < 224; ++i) {
+    const double size = i < 128 ? 128 : i < 192 ? 64 : 32;
+    CHECK(relative(unit[i], (i % 2 ? -1 : 1) / std::sqrt(size)) < 1e-6);
+  }
+}
+
 TEST_CASE("kernels: attention over a chunk agrees with scalar bit for bit") {
   std::mt19937 random(3);
   const int32_t kDims[][2] = {{64, 64}, {128, 128}, {24, 16}, {40, 20}, {576, 512}, {1, 1}};
+  const auto agree = [&](const int32_t* dims, int32_t num_q, CacheType keys, CacheType values, Temper temper) {
+    Call call(random, num_q, dims[0], dims[1], keys, values, temper);
+    Walled<float> scores(num_q * kPagePositions), acc(call.acc), max(call.max), sum(call.sum);
+    call.run(scalar(), acc.data(), max.data(), sum.data(), scores.data());
+    for (const Kernels* k : tables()) {
+      INFO("attend." << k->isa << ".q" << num_q << "_k" << dims[0] << "_v" << dims[1] << "_type"
+                     << static_cast<int>(keys) << static_cast<int>(values));
+      Walled<float> acc2(call.acc), max2(call.max), sum2(call.sum);
+      call.run(*k, acc2.data(), max2.data(), sum2.data(), scores.data());
+      CHECK(first_difference(acc2.data(), acc.data(), num_q * dims[1]) == -1);
+      CHECK(first_difference(max2.data(), max.data(), num_q) == -1);
+      CHECK(first_difference(sum2.data(), sum.data(), num_q) == -1);
+      CHECK(acc2.intact());
+      CHECK(max2.intact());
+      CHECK(sum2.intact());
+      CHECK(scores.intact());
+    }
+  };
   for (const auto& dims : kDims) {
-    for (int32_t num_q : {1, 3, 4, 16, 21}) {
-      for (CacheType type : {CacheType::f32, CacheType::f16, CacheType::bf16}) {
-        for (Temper temper : kTempers) {
-          Call call(random, num_q, dims[0], dims[1], type, temper);
-          Walled<float> scores(num_q * kPagePositions), acc(call.acc), max(call.max), sum(call.sum);
-          call.run(scalar(), acc.data(), max.data(), sum.data(), scores.data());
-          for (const Kernels* k : tables()) {
-            INFO("attend." << k->isa << ".q" << num_q << "_k" << dims[0] << "_v" << dims[1]);
-            Walled<float> acc2(call.acc), max2(call.max), sum2(call.sum);
-            call.run(*k, acc2.data(), max2.data(), sum2.data(), scores.data());
-            CHECK(first_difference(acc2.data(), acc.data(), num_q * dims[1]) == -1);
-            CHECK(first_difference(max2.data(), max.data(), num_q) == -1);
-            CHECK(first_difference(sum2.data(), sum.data(), num_q) == -1);
-            CHECK(acc2.intact());
-            CHECK(max2.intact());
-            CHECK(sum2.intact());
-            CHECK(scores.intact());
-          }
-        }
+    for (const CacheType type : kCacheTypes) {
+      for (int32_t num_q : {1, 3, 4, 16, 21}) {
+        for (Temper temper : kTempers) agree(dims, num_q, type, type, temper);
       }
+      for (const CacheType other : kCacheTypes) agree(dims, 7, type, other, Temper::calm);
     }
   }
 }
@@ -179,26 +280,27 @@ TEST_CASE("kernels: attention over a chunk agrees with scalar bit for bit") {
 TEST_CASE("kernels: a query's attention does not know its neighbours, nor rows it must not see") {
   std::mt19937 random(4);
   for (const Kernels* k : tables()) {
-    Call call(random, 13, 72, 40, CacheType::f16, Temper::calm);
-    std::vector<float> acc = call.acc, max = call.max, sum = call.sum, scores(13 * kPagePositions);
-    call.run(*k, acc.data(), max.data(), sum.data(), scores.data());
-    for (int32_t q = 0; q < 13; ++q) {
-      Call alone = call;
-      alone.args.num_q = 1;
-      alone.q.erase(alone.q.begin(), alone.q.begin() + q * call.args.q_stride);
-      alone.from = {call.from[static_cast<size_t>(q)]};
-      alone.to = {call.to[static_cast<size_t>(q)]};
-      for (int32_t p = 0; p < call.args.positions; ++p) {
-        if (p >= alone.from[0] && p < alone.to[0]) continue;
-        for (int64_t d = 0; d < call.args.key_stride; ++d)
-          alone.keys_h[static_cast<size_t>(p * call.args.key_stride + d)] = 0x7e00;
-        for (int64_t d = 0; d < call.args.value_stride; ++d)
-          alone.values_h[static_cast<size_t>(p * call.args.value_stride + d)] = 0x7c00;
+    for (const CacheType type : kCacheTypes) {
+      Call call(random, 13, 72, 40, type, type, Temper::calm);
+      std::vector<float> acc = call.acc, max = call.max, sum = call.sum, scores(13 * kPagePositions);
+      call.run(*k, acc.data(), max.data(), sum.data(), scores.data());
+      for (int32_t q = 0; q < 13; ++q) {
+        Call alone = call;
+        alone.args.num_q = 1;
+        alone.q.erase(alone.q.begin(), alone.q.begin() + q * call.args.q_stride);
+        alone.from = {call.from[static_cast<size_t>(q)]};
+        alone.to = {call.to[static_cast<size_t>(q)]};
+        for (int32_t p = 0; p < call.args.positions; ++p) {
+          if (p >= alone.from[0] && p < alone.to[0]) continue;  // all bits set: NaN in every type
+          std::memset(alone.keys.bytes.data() + p * alone.keys.stride, 0xff, static_cast<size_t>(alone.keys.stride));
+          std::memset(alone.values.bytes.data() + p * alone.values.stride, 0xff,
+                      static_cast<size_t>(alone.values.stride));
+        }
+        std::vector<float> acc1(40, 0.0f), max1(1, -INFINITY), sum1(1, 0.0f);
+        alone.run(*k, acc1.data(), max1.data(), sum1.data(), scores.data());
+        CHECK(first_difference(acc1.data(), acc.data() + q * 40, 40) == -1);
+        CHECK(same_bits(sum1[0], sum[static_cast<size_t>(q)]));
       }
-      std::vector<float> acc1(40, 0.0f), max1(1, -INFINITY), sum1(1, 0.0f);
-      alone.run(*k, acc1.data(), max1.data(), sum1.data(), scores.data());
-      CHECK(first_difference(acc1.data(), acc.data() + q * 40, 40) == -1);
-      CHECK(same_bits(sum1[0], sum[static_cast<size_t>(q)]));
     }
   }
 }
@@ -206,28 +308,31 @@ TEST_CASE("kernels: a query's attention does not know its neighbours, nor rows i
 TEST_CASE("kernels: scalar attention is softmax(q k) v, and joined segments are one") {
   std::mt19937 random(5);
   const Kernels& k = scalar();
-  Call call(random, 5, 48, 33, CacheType::bf16, Temper::calm), other = call;
-  other.values_f = numbers(random, static_cast<int64_t>(call.values_f.size()), Temper::calm);
-  std::vector<float> acc = call.acc, max = call.max, sum = call.sum, scores(5 * kPagePositions);
-  call.run(k, acc.data(), max.data(), sum.data(), scores.data());
-  for (int32_t q = 0; q < 5; ++q) {
-    const size_t at = static_cast<size_t>(q);
-    if (call.from[at] >= call.to[at]) {
-      CHECK(sum[at] == 0.0f);
-      continue;
-    }
-    const auto expected = reference_attend(call.args, call.keys_f, call.values_f, q);
-    std::vector<float> joined(33, 0.0f);
-    float top = -INFINITY, total = 0;
-    const float* mine = acc.data() + q * 33;
-    k.attend_join(&top, &total, joined.data(), max[at], sum[at], mine, 33);
-    k.attend_join(&top, &total, joined.data(), -INFINITY, 0.0f, mine, 33);
-    CHECK(first_difference(joined.data(), mine, 33) == -1);
-    k.attend_join(&top, &total, joined.data(), max[at] - 1.0f, sum[at], mine, 33);
-    CHECK(relative(total, sum[at] * (1 + std::exp(-1.0))) < 1e-6);
-    for (int d = 0; d < 33; ++d) {
-      CHECK(std::abs(mine[d] / sum[at] - expected[static_cast<size_t>(d)]) < 1e-5);
-      CHECK(std::abs(joined[static_cast<size_t>(d)] / total - expected[static_cast<size_t>(d)]) < 1e-5);
+  for (const CacheType key_type : kCacheTypes) {
+    for (const CacheType value_type : kCacheTypes) {
+      Call call(random, 5, 48, 33, key_type, value_type, Temper::calm);
+      std::vector<float> acc = call.acc, max = call.max, sum = call.sum, scores(5 * kPagePositions);
+      call.run(k, acc.data(), max.data(), sum.data(), scores.data());
+      for (int32_t q = 0; q < 5; ++q) {
+        const size_t at = static_cast<size_t>(q);
+        if (call.from[at] >= call.to[at]) {
+          CHECK(sum[at] == 0.0f);
+          continue;
+        }
+        const auto expected = reference_attend(call.args, call.keys, call.values, q);
+        std::vector<float> joined(33, 0.0f);
+        float top = -INFINITY, total = 0;
+        const float* mine = acc.data() + q * 33;
+        k.attend_join(&top, &total, joined.data(), max[at], sum[at], mine, 33);
+        k.attend_join(&top, &total, joined.data(), -INFINITY, 0.0f, mine, 33);
+        CHECK(first_difference(joined.data(), mine, 33) == -1);
+        k.attend_join(&top, &total, joined.data(), max[at] - 1.0f, sum[at], mine, 33);
+        CHECK(relative(total, sum[at] * (1 + std::exp(-1.0))) < 1e-6);
+        for (int d = 0; d < 33; ++d) {
+          CHECK(std::abs(mine[d] / sum[at] - expected[static_cast<size_t>(d)]) < 1e-5);
+          CHECK(std::abs(joined[static_cast<size_t>(d)] / total - expected[static_cast<size_t>(d)]) < 1e-5);
+        }
+      }
     }
   }
 }

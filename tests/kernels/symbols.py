@@ -7,7 +7,7 @@ import re
 import subprocess
 import sys
 
-KERNEL = re.compile(r"/kernels/(tiles/)?(scalar|avx2|avx512|neon|neon_dotprod)\.cpp\.o(bj)?$")
+KERNEL = re.compile(r"/kernels/(tiles/)?(scalar|avx2|avx512|neon|neon_dotprod|neon_i8mm)\.cpp\.o(bj)?$")
 TABLE = re.compile(r"pensee::k[A-Z][A-Za-z0-9]*(Kernels|Tiles)$")
 
 

@@ -18,13 +18,10 @@ float tolerance(const std::string& folder) {
 }
 const std::string kData = PENSEE_TEST_DATA "/goldens/data";
 
-bool readable(const std::string& folder) { return folder.find("fp8") == std::string::npos; }  // FP8 is a later issue
-
 }  // namespace
 
 TEST_CASE("decoder: logits equal transformers' in one pass, token by token, and greedily") {
   for (const std::string& folder : golden_folders(kData)) {
-    if (!readable(folder)) continue;
     Runner runner(folder, 2);
     for (const GoldenPrompt& prompt : read_golden(folder + "/golden.safetensors")) {
       CAPTURE(folder);
@@ -53,7 +50,6 @@ TEST_CASE("decoder: logits equal transformers' in one pass, token by token, and 
 
 TEST_CASE("decoder: one thread and two, a batch of strangers and a run alone give the same bits") {
   for (const std::string& folder : golden_folders(kData)) {
-    if (!readable(folder)) continue;
     CAPTURE(folder);
     const auto prompts = read_golden(folder + "/golden.safetensors");
     Runner one(folder, 1), two(folder, 2);
@@ -107,7 +103,6 @@ TEST_CASE("decoder: every backend that is built in agrees within the tolerance")
   for (const char* name : {"onednn", "blas"}) {
     if (!backend_built_in(name)) continue;
     for (const std::string& folder : golden_folders(kData)) {
-      if (!readable(folder)) continue;
       CAPTURE(folder);
       CAPTURE(name);
       Runner runner(folder, 2, name);

@@ -3,7 +3,6 @@
 
 #include <doctest/doctest.h>
 
-#include <cstring>
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -21,40 +20,49 @@ struct GoldenPrompt {
   std::vector<int32_t> greedy;
 };
 
-inline std::vector<std::byte> slice_of(const File& file, const json::Value& header, const std::string& name) {
-  const json::Array& at = *header.find(name)->find("data_offsets")->array();
-  uint64_t header_bytes = 0;
-  REQUIRE(file.read(0, std::as_writable_bytes(std::span(&header_bytes, 1))).ok());
-  std::vector<std::byte> bytes(static_cast<size_t>(*at[1].integer() - *at[0].integer()));
-  REQUIRE(file.read(8 + header_bytes + static_cast<uint64_t>(*at[0].integer()), bytes).ok());
-  return bytes;
-}
+// A safetensors file of F32 and I64 (which pensee itself does not read).
+class Numbers {
+ public:
+  explicit Numbers(const std::string& path) {
+    auto opened = open_file(path);
+    if (!opened.ok()) FAIL(opened.status().message());
+    file_ = *opened;
+    REQUIRE(file_->read(0, std::as_writable_bytes(std::span(&header_bytes_, 1))).ok());
+    std::string text(header_bytes_, ' ');
+    REQUIRE(file_->read(8, std::as_writable_bytes(std::span(text.data(), text.size()))).ok());
+    auto header = json::parse(text, path);
+    REQUIRE(header.ok());
+    header_ = *header;
+  }
+  bool has(const std::string& name) const { return header_.find(name) != nullptr; }
+  std::vector<float> floats(const std::string& name) const { return numbers<float>(name); }
+  std::vector<int32_t> integers(const std::string& name) const {
+    const std::vector<int64_t> wide = numbers<int64_t>(name);
+    return std::vector<int32_t>(wide.begin(), wide.end());
+  }
 
-inline std::vector<int32_t> integers(const std::vector<std::byte>& bytes) {
-  std::vector<int64_t> wide(bytes.size() / sizeof(int64_t));
-  std::memcpy(wide.data(), bytes.data(), bytes.size());
-  return std::vector<int32_t>(wide.begin(), wide.end());
-}
+ private:
+  template <class T>
+  std::vector<T> numbers(const std::string& name) const {
+    REQUIRE(has(name));
+    const json::Array& at = *header_.find(name)->find("data_offsets")->array();
+    std::vector<T> out(static_cast<size_t>(*at[1].integer() - *at[0].integer()) / sizeof(T));
+    const uint64_t begin = 8 + header_bytes_ + static_cast<uint64_t>(*at[0].integer());
+    REQUIRE(file_->read(begin, std::as_writable_bytes(std::span(out))).ok());
+    return out;
+  }
+  std::shared_ptr<const File> file_;
+  uint64_t header_bytes_ = 0;
+  json::Value header_;
+};
 
 inline std::vector<GoldenPrompt> read_golden(const std::string& path) {
-  auto file = open_file(path);
-  REQUIRE(file.ok());
-  uint64_t header_bytes = 0;
-  REQUIRE((*file)->read(0, std::as_writable_bytes(std::span(&header_bytes, 1))).ok());
-  std::string text(header_bytes, ' ');
-  REQUIRE((*file)->read(8, std::as_writable_bytes(std::span(text.data(), text.size()))).ok());
-  auto header = json::parse(text, path);
-  REQUIRE(header.ok());
+  const Numbers file(path);
   std::vector<GoldenPrompt> prompts;
-  for (int k = 0; header->find("ids." + std::to_string(k)); ++k) {
-    GoldenPrompt prompt;
+  for (int k = 0; file.has("ids." + std::to_string(k)); ++k) {
     const std::string suffix = "." + std::to_string(k);
-    prompt.ids = integers(slice_of(**file, *header, "ids" + suffix));
-    prompt.greedy = integers(slice_of(**file, *header, "greedy" + suffix));
-    const auto bytes = slice_of(**file, *header, "logits" + suffix);
-    prompt.logits.resize(bytes.size() / sizeof(float));
-    std::memcpy(prompt.logits.data(), bytes.data(), bytes.size());
-    prompts.push_back(std::move(prompt));
+    prompts.push_back(
+        {file.integers("ids" + suffix), file.floats("logits" + suffix), file.integers("greedy" + suffix)});
   }
   return prompts;
 }
@@ -68,7 +76,7 @@ struct Runner {
   Scratch scratch;
 
   Runner(const std::string& folder, int threads, const std::string& backend_name = "native",
-         CacheType cache_type = CacheType::f32) {
+         CacheType cache_type = CacheType::f32, bool load_mtp = false) {
     auto made_pool = ThreadPool::create(threads);
     REQUIRE(made_pool.ok());
     pool = *std::move(made_pool);
@@ -79,14 +87,15 @@ struct Runner {
     auto made = make_backend(backend_name, backend_options);
     REQUIRE(made.ok());
     backend = *std::move(made);
-    load(folder, cache_type);
+    load(folder, cache_type, load_mtp);
   }
 
-  void load(const std::string& folder, CacheType cache_type) {
+  void load(const std::string& folder, CacheType cache_type, bool load_mtp) {
     LoadOptions options;
     options.backend = backend.get();
     options.pool = pool.get();
     options.cache_type = cache_type;
+    options.load_mtp = load_mtp;
     auto loaded =
         file_exists(folder + "/model.gguf") ? load_gguf(folder + "/model.gguf", options) : load_hf(folder, options);
     if (!loaded.ok()) FAIL(loaded.status().message());
@@ -108,7 +117,8 @@ struct Runner {
   }
 
   // Feeds ids to the sequence in one run and returns the logits of every row.
-  std::vector<float> feed(CacheSequence& sequence, std::span<const int32_t> ids) {
+  std::vector<float> feed(CacheSequence& sequence, std::span<const int32_t> ids, RoutingTrace trace = {},
+                          RoutingReplay replay = {}) {
     const auto rows = static_cast<int32_t>(ids.size());
     const auto first = static_cast<int32_t>(sequence.length());
     std::vector<int32_t> positions, wanted;
@@ -123,6 +133,8 @@ struct Runner {
     batch.token_ids = ids;
     batch.positions = positions;
     batch.rows_with_logits = wanted;
+    batch.trace = trace;
+    batch.replay = replay;
     std::vector<float> logits(static_cast<size_t>(rows * model->config.vocab_size));
     pass(batch, first + rows, logits);
     sequence.set_length(first + rows);

@@ -22,13 +22,18 @@ constexpr Dims kManyHeads = {70, 1, 8, 8, false};  // more than one block of que
 // A cache filled with random rows, which are kept beside it as plain numbers.
 class Filled {
  public:
-  Filled(const Dims& dims, int64_t context, CacheType type) : dims_(dims), sequence_(shape_, budget_) {
-    shape_.type = type;
+  Filled(const Dims& dims, int64_t context, CacheType type) : Filled(dims, context, type, type, 1) {}
+  // `odd`: how much larger than the others one number of each key is.
+  Filled(const Dims& dims, int64_t context, CacheType key_type, CacheType value_type, float odd)
+      : dims_(dims), sequence_(shape_, budget_) {
+    shape_.key_type = key_type;
+    shape_.value_type = value_type;
     shape_.layers.resize(2);  // layer 0 is another's
     for (CacheLayer& layer : shape_.layers) {
       layer.heads = dims.kv_heads;
       layer.key_dim = dims.key_dim;
       layer.value_dim = dims.latent ? 0 : dims.value_dim;
+      layer.latent_dim = dims.latent ? dims.value_dim : 0;
     }
     shape_.layout();
     std::mt19937 random(static_cast<uint32_t>(context));
@@ -40,6 +45,8 @@ class Filled {
     fill(keys, context * dims.kv_heads * dims.key_dim);
     if (!dims.latent) fill(values, context * dims.kv_heads * dims.value_dim);
     fill(queries, context * dims.heads * dims.key_dim);
+    for (size_t i = 3; i < keys.size(); i += static_cast<size_t>(dims.key_dim)) keys[i] *= odd;
+    for (size_t i = 3; i < queries.size(); i += static_cast<size_t>(dims.key_dim)) queries[i] /= odd;
     append(context);
   }
 
@@ -105,6 +112,7 @@ class Filled {
     REQUIRE(sequence_.reserve(context).ok());
     auto pool = ThreadPool::create(1);
     Scratch scratch;
+    REQUIRE(scratch.reserve(4 * static_cast<size_t>(dims_.key_dim + dims_.value_dim) + Scratch::kAlign).ok());
     const Run run = {&sequence_, 0, static_cast<int32_t>(context), 0};
     Batch batch;
     batch.runs = std::span(&run, 1);
@@ -140,7 +148,7 @@ TEST_CASE("attention: one thread and four give the same bits at every length of 
 
 TEST_CASE("attention: a token alone gets the bits that it gets within a prompt") {
   for (const Dims& dims : {kGrouped, kLatent, kManyHeads}) {
-    for (const CacheType type : {CacheType::f32, CacheType::f16, CacheType::bf16}) {
+    for (const CacheType type : {CacheType::f32, CacheType::f16, CacheType::bf16, CacheType::int8, CacheType::int4}) {
       for (const int64_t context : {3, 64, 65, 130, 513, 700, 1025, 1300}) {
         CAPTURE(context);
         Filled cache(dims, context, type);
@@ -172,5 +180,35 @@ TEST_CASE("attention: equals softmax(q k) v in double precision") {
       }
       CHECK(most < 2e-5);
     }
+  }
+}
+
+TEST_CASE("attention: quantised rows stay close, also where one number of each key sticks out") {
+  struct Case {
+    Dims dims;
+    CacheType keys, values;
+    float odd;
+    double limit;  // of the root mean square error, in that of the output
+  };
+  constexpr Dims kHeads = {6, 2, 64, 64, false}, kWide = {4, 1, 576, 512, true}, kOdd = {5, 1, 20, 12, true};
+  const Case cases[] = {
+      {kHeads, CacheType::int8, CacheType::int8, 1, 0.02}, {kHeads, CacheType::int8, CacheType::int8, 30, 0.04},
+      {kHeads, CacheType::f32, CacheType::int8, 1, 0.01},  {kHeads, CacheType::int8, CacheType::int4, 1, 0.13},
+      {kHeads, CacheType::f16, CacheType::int4, 1, 0.13},  {kHeads, CacheType::int4, CacheType::int8, 1, 0.25},
+      {kWide, CacheType::int8, CacheType::f32, 1, 0.03},   {kWide, CacheType::int8, CacheType::int4, 30, 0.04},
+      {kOdd, CacheType::int8, CacheType::int8, 1, 0.03},   {kGrouped, CacheType::bf16, CacheType::int8, 1, 0.03},
+  };
+  for (const Case& c : cases) {
+    CAPTURE(&c - cases);
+    Filled cache(c.dims, 300, c.keys, c.values, c.odd);
+    const auto found = cache.attend(20, 2);
+    const auto expected = cache.plain(20);
+    REQUIRE(found.size() == expected.size());
+    double error = 0, size = 0;
+    for (size_t i = 0; i < found.size(); ++i) {
+      error += (found[i] - expected[i]) * (found[i] - expected[i]);
+      size += expected[i] * expected[i];
+    }
+    CHECK(std::sqrt(error / size) < c.limit);
   }
 }

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""Makes the data of quants_test.cpp: blocks of every stored type with the floats that the `gguf` package decodes them
-to, and checksums of numpy's float16 conversions. Run it beside this file: pip install numpy gguf; ./make_quants.py
+"""Makes the data of quants_test.cpp: blocks of every stored type with the floats that the `gguf` package (F8_E4M3:
+torch) decodes them to, and checksums of numpy's float16 conversions. Run it beside this file: pip install numpy gguf
+torch; ./make_quants.py
 
 decoded/<TYPE>.bin is: uint32 blocks, the blocks, then blocks * block_elements floats; all little-endian.
 """
@@ -9,6 +10,7 @@ import pathlib
 
 import gguf
 import numpy as np
+import torch
 
 HERE = pathlib.Path(__file__).parent
 SPECIAL_HALVES = [0x0000, 0x8000, 0x0001, 0x8001, 0x03FF, 0x0400, 0x3C00, 0xBC00, 0x7BFF, 0xFBFF,
@@ -38,6 +40,17 @@ def blocks_of(name, rng):
     return blocks
 
 
+def write_e4m3():
+    """Every number of e4m3 with each of some scales: a float scale, then 32 numbers."""
+    scales = np.array([1, 0, -0.0, 0.0123, -3.1e-5, 1.7, 448, 1e-40, 1e30, np.inf, np.nan], np.float32)
+    numbers = np.tile(np.arange(256, dtype=np.uint8).reshape(-1, 32), (len(scales), 1))
+    scales = scales.repeat(8).reshape(-1, 1)
+    floats = scales * torch.from_numpy(numbers).view(torch.float8_e4m3fn).float().numpy()
+    blocks = np.concatenate([scales.view(np.uint8).reshape(-1, 4), numbers], axis=1)
+    data = np.uint32(len(blocks)).tobytes() + blocks.tobytes() + floats.astype(np.float32).tobytes()
+    (HERE / "decoded" / "F8_E4M3.bin").write_bytes(data)
+
+
 def checksum(bits):
     """Sum of bits[i] * (2 i + 1) modulo 2^64."""
     weights = np.arange(len(bits), dtype=np.uint64) * np.uint64(2) + np.uint64(1)
@@ -53,6 +66,8 @@ def main():
         floats = gguf.dequantize(blocks, gguf.GGMLQuantizationType[name]).astype(np.float32)
         data = np.uint32(len(blocks)).tobytes() + blocks.tobytes() + floats.tobytes()
         (HERE / "decoded" / f"{name}.bin").write_bytes(data)
+
+    write_e4m3()
 
     # Every 4099th float, and every float16; a NaN counts as one bit pattern.
     floats = (np.arange(1 << 20, dtype=np.uint64) * 4099 & 0xFFFFFFFF).astype(np.uint32).view(np.float32)

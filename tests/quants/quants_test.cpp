@@ -75,6 +75,7 @@ TEST_CASE("quants: every stored type decodes to the floats of the gguf package, 
 TEST_CASE("quants: a type is found by its GGUF number, and unknown numbers are not") {
   for (int t = 0; t < static_cast<int>(StoredType::count); ++t) {
     const StoredTypeInfo& type = info(static_cast<StoredType>(t));
+    if (type.gguf_id < 0) continue;
     REQUIRE(stored_type_by_gguf_id(type.gguf_id) != nullptr);
     CHECK(stored_type_by_gguf_id(type.gguf_id)->type == type.type);
   }

@@ -1,155 +1,157 @@
-// The splitter against a whole-text description of what it does: it may see the text in any pieces and must come to
-// what one look at all of it says.
+// The splitter on texts between think tags and harmony's channels: what it must make of them, and that no cutting of a
+// text changes it.
 #include "reasoning/splitter.h"
 
 #include <doctest/doctest.h>
 
-#include <random>
-#include <string>
-#include <vector>
+#include "splits.h"
 
 using namespace pensee;
+using namespace pensee::test;
 
 namespace {
 
-struct Split {
-  std::string thought, answer;
-  std::vector<Channel> order;  // of the channels that got text
-  bool operator==(const Split&) const = default;
-};
-
-doctest::String toString(const Split& s) {
-  std::string text = "thought [" + s.thought + "] answer [" + s.answer + "] order";
-  for (const Channel c : s.order) text += c == Channel::thought ? " t" : " a";
-  return text.c_str();
+const Dialect& tagged() {
+  static const Dialect dialect = tagged_dialect({});
+  return dialect;
 }
 
-void add(Split& split, Channel channel, std::string_view text) {
-  if (text.empty()) return;
-  (channel == Channel::thought ? split.thought : split.answer) += text;
-  if (split.order.empty() || split.order.back() != channel) split.order.push_back(channel);
+const Dialect& harmony() {
+  static const Dialect dialect = detect_dialect("<|start|><|channel|><|message|>", nullptr, "");
+  return dialect;
 }
 
-// The oracle, with all of the text in hand: an optional opening tag after nothing but space, then a thought up to the
-// first closing tag, then an answer in which tags are prose.
-Split described(std::string_view text, const ThinkTags& tags, bool in_thought) {
-  Split split;
-  if (!in_thought) {
-    const size_t begin = text.find_first_not_of(" \t\r\n");
-    if (begin == text.npos || !text.substr(begin).starts_with(tags.open)) {
-      add(split, Channel::answer, text);
-      return split;
-    }
-    add(split, Channel::answer, text.substr(0, begin));
-    text.remove_prefix(begin + tags.open.size());
-  }
-  const size_t close = text.find(tags.close);
-  add(split, Channel::thought, text.substr(0, close));
-  if (close != text.npos) add(split, Channel::answer, text.substr(close + tags.close.size()));
-  return split;
-}
+constexpr const char* kOpen = "<|im_start|>assistant\n<think>\n";
+constexpr const char* kClosed = "<|im_start|>assistant\n<think>\n\n</think>\n\n";
 
-Split in_pieces(const std::vector<std::string>& pieces, const ThinkTags& tags, bool in_thought) {
-  Splitter splitter(tags, in_thought);
-  Split split;
-  std::vector<Piece> out;
-  const auto take = [&] {
-    for (const Piece& piece : out) {
-      CHECK_FALSE(piece.text.empty());
-      add(split, piece.channel, piece.text);
-    }
-    out.clear();
-  };
-  for (const std::string& piece : pieces) {
-    splitter.push(piece, out);
-    take();
-  }
-  splitter.flush(out);
-  take();
-  return split;
-}
-
-std::vector<std::string> cut(const std::string& text, const std::vector<size_t>& at) {
-  std::vector<std::string> pieces;
-  size_t begin = 0;
-  for (const size_t end : at) {
-    pieces.push_back(text.substr(begin, end - begin));
-    begin = end;
-  }
-  pieces.push_back(text.substr(begin));
-  return pieces;
-}
-
-std::vector<std::string> bytes_of(const std::string& text) {
-  std::vector<std::string> pieces;
-  for (const char c : text) pieces.emplace_back(1, c);
-  return pieces;
-}
-
-// In one, cut at each place, cut at each two places, and byte by byte.
-void check_everywhere(const std::string& text, const ThinkTags& tags, bool in_thought) {
+// Splits `text` whole, byte by byte and cut at each two places: all the same.
+Split everywhere(const Dialect& dialect, const char* tail, const std::string& text) {
   CAPTURE(text);
-  CAPTURE(in_thought);
-  const Split expected = described(text, tags, in_thought);
-  CHECK(in_pieces({text}, tags, in_thought) == expected);
-  CHECK(in_pieces(bytes_of(text), tags, in_thought) == expected);
+  const Split whole = split(dialect, tail, {{text}});
+  std::vector<Push> bytes;
+  for (const char c : text) bytes.push_back({std::string(1, c)});
+  CHECK(split(dialect, tail, bytes) == whole);
   for (size_t i = 0; i <= text.size(); ++i) {
-    for (size_t j = i; j <= text.size(); ++j) CHECK(in_pieces(cut(text, {i, j}), tags, in_thought) == expected);
+    for (size_t j = i; j <= text.size(); j += 1 + text.size() / 60) {
+      CHECK(split(dialect, tail, {{text.substr(0, i)}, {text.substr(i, j - i)}, {text.substr(j)}}) == whole);
+    }
   }
+  return whole;
+}
+
+void check(const char* tail, const std::string& text, const std::string& thought, const std::string& answer) {
+  CAPTURE(text);
+  const Split result = everywhere(tagged(), tail, text);
+  CHECK(result.thought() == thought);
+  CHECK(result.answer() == answer);
+}
+
+// Whether `rest` is `text` without some of its think tags.
+bool is_without_tags(std::string_view text, std::string_view rest) {
+  std::vector<std::vector<bool>> can(text.size() + 1, std::vector<bool>(rest.size() + 1));
+  can[0][0] = true;
+  for (size_t i = 0; i < text.size(); ++i) {
+    for (size_t j = 0; j <= rest.size(); ++j) {
+      if (!can[i][j]) continue;
+      if (j < rest.size() && text[i] == rest[j]) can[i + 1][j + 1] = true;
+      for (const std::string_view tag : {"<think>", "</think>"}) {
+        if (text.substr(i).starts_with(tag)) can[i + tag.size()][j] = true;
+      }
+    }
+  }
+  return can[text.size()][rest.size()];
 }
 
 }  // namespace
 
-TEST_CASE("splitter: what R1 and its relatives write, cut at every two places") {
-  const ThinkTags tags;
-  for (const bool in_thought : {false, true}) {
-    check_everywhere("<think>\nI see.\n</think>\n\nIt is 4.", tags, in_thought);
-    check_everywhere("Hm.</think>Yes", tags, in_thought);                     // the prompt has opened the thought
-    check_everywhere("\n <think></think>Yes", tags, in_thought);              // an empty thought after space
-    check_everywhere("</think>", tags, in_thought);                           // the shortest thought
-    check_everywhere("<think>and never an end </thin", tags, in_thought);     // a missing close, and the begin of one
-    check_everywhere("no thought at all", tags, in_thought);                  //
-    check_everywhere("<thin, the tag that was none", tags, in_thought);       //
-    check_everywhere("Use <think>, then </think>.", tags, in_thought);        // tags as prose
-    check_everywhere("<think>a</think>b</think><think>c", tags, in_thought);  // the same after the thought
-    check_everywhere("<<think>x<</think>>", tags, in_thought);                // borders that look like tags
-    check_everywhere("<think><think>a</think></think>", tags, in_thought);    //
-    check_everywhere("", tags, in_thought);
+TEST_CASE("splitter: a thought opened by the model, by the prompt, by nobody") {
+  check("", "<think>\nI see.\n</think>\n\nIt is 4.", "\nI see.\n", "\n\nIt is 4.");
+  check(kOpen, "Hm.</think>Yes", "Hm.", "Yes");
+  check(kClosed, "Yes", "", "Yes");
+  check("", "\n <think></think>Yes", "", "\n Yes");
+  check(kOpen, "</think>", "", "");
+  check("", "no thought at all", "", "no thought at all");
+  check("", "<thin, the tag that was none", "", "<thin, the tag that was none");
+  check("", "<<think>x<</think>>", "", "<<think>x<</think>>");
+  check("", "", "", "");
+}
+
+TEST_CASE("splitter: missing, repeated and nested tags") {
+  check(kOpen, "and never an end </thin", "and never an end </thin", "");
+  check(kOpen, "<think>\nagain</think>b", "\nagain", "b");                     // the prompt and the model open
+  check("", "</think>\n\nYes", "", "\n\nYes");                                 // closed, never opened
+  check(kClosed, "<think>\n\n</think>\n\nYes", "\n\n", "\n\nYes");             // an empty block once more
+  check("", "<think>a<think>b</think>c</think>d", "a<think>b", "c</think>d");  // the first closing tag counts
+  check(kOpen, "a</think>b</think><think>c", "a", "b</think><think>c");        // prose after the answer began
+  check("", "<think>a</think>\n<think>b</think>c", "ab", "\nc");               // nothing answered between
+}
+
+TEST_CASE("splitter: a closing tag that is quoted ends no thought") {
+  for (const std::string& quoted : std::vector<std::string>{
+           "`</think>`", "``</think>``", "\"</think>\"", "'</think>'", "(\"</think>\")", "`<think>x</think>`",
+           "\"Hi </think>\"", "\xe2\x80\x9c</think>\xe2\x80\x9d", "\xe3\x80\x8c</think>\xe3\x80\x8d"}) {
+    check(kOpen, "The tag " + quoted + " ends it.</think>\n\nYes", "The tag " + quoted + " ends it.", "\n\nYes");
+  }
+  for (const char* fenced : {"```\nx = '</think>'\n```\n", "```\n<think>\na\n</think>\n```\n", "~~~\n</think>\n~~~\n",
+                             "```xml\n</think>\n```\n", "```\na </think> b\n```\n"}) {
+    check(kOpen, std::string("See:\n") + fenced + "Done.</think>Yes", std::string("See:\n") + fenced + "Done.", "Yes");
   }
 }
 
-TEST_CASE("splitter: other tags, of which the begin repeats itself") {
-  const ThinkTags tags = {"[[a[[ab", "))))]"};
-  for (const bool in_thought : {false, true}) {
-    check_everywhere("[[a[[a[[ab", tags, in_thought);
-    check_everywhere("[[a[[abx))))))]y", tags, in_thought);
-    check_everywhere(" [[a[[ab)))) )))]", tags, in_thought);
-  }
-}
-
-TEST_CASE("splitter: random texts of tags and their parts in random pieces") {
-  const ThinkTags tags;
-  const char* parts[] = {"<think>", "</think>", "<", "</", "think", ">", "a", "b c", " ", "\n", "</thi", "nk>", "<th"};
-  std::mt19937 random(7);
-  for (int round = 0; round < 20000; ++round) {
-    std::string text;
-    for (size_t n = random() % 10; n > 0; --n) text += parts[random() % std::size(parts)];
-    std::vector<size_t> at;
-    for (size_t i = 1; i < text.size(); ++i) {
-      if (random() % 3 == 0) at.push_back(i);
+TEST_CASE("splitter: a closing tag beside quotes that are not around it is real") {
+  for (const char* thought : {"say \"Hi\"", "call `f`", "don't", "5\" pipe", "a `b` `c`", "one \" two\n", "x = 'a'",
+                              "```\ncode\n```\n", "```\nnever closed\n", "`", "it's `"}) {
+    for (const char* answer : {"\n\nYes", "Yes", "", " `x`"}) {
+      check(kOpen, std::string(thought) + "</think>" + answer, thought, answer);
     }
-    const bool in_thought = random() % 2 == 0;
-    CAPTURE(text);
-    REQUIRE(in_pieces(cut(text, at), tags, in_thought) == described(text, tags, in_thought));
+  }
+}
+
+TEST_CASE("splitter: control tokens count whatever stands around them, quotes excepted") {
+  const auto run = [](const std::vector<Push>& pushes) { return split(tagged(), kOpen, pushes); };
+  const Split plain = run({{"Hm. "}, {"</think>", true}, {"Yes, "}, {"</think>", true}, {"no"}});
+  CHECK(plain.thought() == "Hm. ");
+  CHECK(plain.answer() == "Yes, no");  // a stray closing token is markup
+  const Split quoted = run({{"The `"}, {"</think>", true}, {"` tag"}, {"</think>", true}, {"`x`"}});
+  CHECK(quoted.thought() == "The `</think>` tag");
+  CHECK(quoted.answer() == "`x`");
+  const Split again = run({{"a"}, {"</think>", true}, {"b\n"}, {"<think>", true}, {"c"}, {"</think>", true}, {"d"}});
+  CHECK(again.thought() == "ac");
+  CHECK(again.answer() == "b\nd");
+  const Split shown =
+      run({{"a"}, {"</think>", true}, {"```\n"}, {"<think>", true}, {"\n"}, {"</think>", true}, {"\n```"}});
+  CHECK(shown.thought() == "a");
+  CHECK(shown.answer() == "```\n<think>\n</think>\n```");
+}
+
+TEST_CASE("splitter: where the tag is a token, the same letters within a line are prose") {
+  Dialect dialect = tagged_dialect({});
+  dialect.token_tags = {"<think>", "</think>"};
+  const auto run = [&](const std::vector<Push>& pushes) { return split(dialect, kOpen, pushes).thought(); };
+  CHECK(run({{"I end with </think> then."}, {"</think>", true}, {"b"}}) == "I end with </think> then.");
+  CHECK(run({{"I end.\n</think>b"}}) == "I end.\n");
+  CHECK(run({{"I end.</think>\n\nb"}}) == "I end.");
+}
+
+TEST_CASE("splitter: what the engine writes to close a thought closes it, in a quote or a fence too") {
+  for (const char* thought : {"`", "```\nint x", "the \"</think>\" and \""}) {
+    Splitter splitter(tagged(), kOpen);
+    std::vector<Piece> out;
+    splitter.push(thought, false, out);
+    splitter.expect_close();
+    splitter.push("\n</think>\n\n", false, out);
+    CHECK(splitter.thought_closed());
+    CHECK(splitter.channel() == Channel::answer);
+    CHECK_FALSE(splitter.answer_begun());
   }
 }
 
 TEST_CASE("splitter: text goes out as soon as it can be no tag") {
-  Splitter splitter(ThinkTags(), true);
+  Splitter splitter(tagged(), kOpen);
   std::vector<Piece> out;
   const auto push = [&](std::string_view text) {
     out.clear();
-    splitter.push(text, out);
+    splitter.push(text, false, out);
     return out.empty() ? std::string() : out.back().text;
   };
   CHECK(push("one ") == "one ");
@@ -160,16 +162,72 @@ TEST_CASE("splitter: text goes out as soon as it can be no tag") {
   CHECK(push("</think>") == "");
   CHECK(splitter.thought_closed());
   CHECK(splitter.channel() == Channel::answer);
-  CHECK(push("a <") == "a <");  // nothing can follow that counts
+  CHECK(push("a") == "a");
+  CHECK(push(" </t") == " </t");  // no tag counts here but a call's
+  CHECK(push(" <t") == " ");
 }
 
-TEST_CASE("splitter: without tags everything is answer") {
-  Splitter splitter(ThinkTags{"", ""}, false);
-  std::vector<Piece> out;
-  splitter.push("<think>a</think>", out);
-  REQUIRE(out.size() == 1);
-  CHECK(out[0].channel == Channel::answer);
-  CHECK(out[0].text == "<think>a</think>");
+TEST_CASE("splitter: a dialect without tags has answers only") {
+  const Dialect plain = tagged_dialect({"", ""});
+  const Split result = split(plain, "", {{"<think>a</think>"}});
+  CHECK(result.answer() == "<think>a</think>");
+  CHECK(result.thought().empty());
+}
+
+TEST_CASE("splitter: tags of which the begin repeats itself") {
+  const Dialect dialect = tagged_dialect({"[[a[[ab", "))))]"});
+  CHECK(everywhere(dialect, "", "[[a[[a[[ab").answer() == "[[a[[a[[ab");
+  const Split result = everywhere(dialect, "", "[[a[[abx))))))]y");
+  CHECK(result.thought() == "x))");
+  CHECK(result.answer() == "y");
+}
+
+TEST_CASE("splitter: harmony's channels become thought, answer and calls") {
+  constexpr const char* tail = "<|end|><|start|>assistant";
+  Split r =
+      everywhere(harmony(), tail,
+                 "<|channel|>analysis<|message|>Hm.<|end|><|start|>assistant<|channel|>final<|message|>Yes<|return|>");
+  CHECK(r.thought() == "Hm.");
+  CHECK(r.answer() == "Yes");
+  CHECK(r.thought_closed);
+  r = everywhere(harmony(), tail,
+                 "<|channel|>commentary<|message|>I ask.<|end|><|start|>assistant<|channel|>commentary to=functions.f "
+                 "<|constrain|>json<|message|>{\"a\": [1]}<|call|>");
+  CHECK(r.answer() == "I ask.");
+  REQUIRE(r.calls.size() == 1);
+  CHECK(r.calls[0] == ToolCall{"call_0", "f", "{\"a\": [1]}"});
+  r = everywhere(harmony(), tail, " to=functions.g<|channel|>analysis code<|message|>{}<|call|>");
+  REQUIRE(r.calls.size() == 1);
+  CHECK(r.calls[0].name == "g");
+  // Broken arguments, a header that is none, a message that is not ended: nothing is lost.
+  r = everywhere(harmony(), tail, "<|channel|>commentary to=functions.f<|message|>{\"a\": oops<|call|>");
+  CHECK(r.calls.empty());
+  CHECK(r.answer().find("{\"a\": o") != std::string::npos);
+  CHECK(r.answer().find("ops") != std::string::npos);
+  CHECK(everywhere(harmony(), tail, "Hello").answer() == "Hello");
+  CHECK(everywhere(harmony(), tail, "<|channel|>analysis<|message|>a<|channel|>final<|message|>b").answer() == "b");
+  CHECK(everywhere(harmony(), "", "plain").answer() == "plain");
+  r = everywhere(harmony(), "<|start|>assistant<|channel|>analysis<|message|>So", " far<|end|>");
+  CHECK(r.thought() == " far");
+  r = everywhere(harmony(), "<|start|>assistant<|channel|>final<|message|>", "Yes");
+  CHECK(r.answer() == "Yes");
+}
+
+TEST_CASE("splitter: random texts of tags and their parts come out the same however they are cut, nothing is lost") {
+  const char* parts[] = {"<think>", "</think>", "<",   "</", "think", ">", "a",     "b c", " ",
+                         "\n",      "</thi",    "nk>", "`",  "\"",    "'", "```\n", "{",   "<tool_call>"};
+  std::mt19937 random(7);
+  for (int round = 0; round < 20000; ++round) {
+    std::string text;
+    for (size_t n = random() % 14; n > 0; --n) text += parts[random() % std::size(parts)];
+    const char* tail = random() % 2 == 0 ? kOpen : "";
+    CAPTURE(text);
+    const Split whole = split(tagged(), tail, {{text}});
+    REQUIRE(split(tagged(), tail, cut(text, random, 1 + random() % 4)) == whole);
+    std::string joined;
+    for (const Piece& piece : whole.pieces) joined += piece.channel == Channel::tool_call ? "" : piece.text;
+    REQUIRE(is_without_tags(text, joined));
+  }
 }
 
 TEST_CASE("held_back: the longest end that begins the tag") {

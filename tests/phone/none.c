@@ -1,0 +1,2 @@
+/* What a program without pensee weighs. */
+int main(void) { return 0; }
