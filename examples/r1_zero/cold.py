@@ -4,6 +4,7 @@ that read well instead of from whatever the base model mixes."""
 from __future__ import annotations
 
 import argparse
+import functools
 import random
 from pathlib import Path
 
@@ -32,7 +33,8 @@ def pretrain_base(args: argparse.Namespace) -> None:
     torch.manual_seed(args.seed)
     settings = pretrain.settings_of(args)
     model = student.Qwen2(student.Config()) if args.dense else architecture.DeepseekV3(architecture.Config())
-    print(pretrain.fit(model, documents.pretraining, settings, args.out, "base"))
+    source = functools.partial(documents.with_careful, share=args.careful)
+    print(pretrain.fit(model, source, settings, args.out, "base"))
     ranks.stop()
 
 
@@ -64,6 +66,7 @@ def add_out(parser: argparse.ArgumentParser) -> None:
 def add_base_arguments(parser: argparse.ArgumentParser) -> None:
     add_out(parser)
     parser.add_argument("--dense", action="store_true", help="the student's Qwen2 architecture")
+    parser.add_argument("--careful", type=float, default=0.0, help="share of careful documents beside the mixed ones")
 
 
 def add_mixed_arguments(parser: argparse.ArgumentParser) -> None:

