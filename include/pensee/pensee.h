@@ -142,7 +142,8 @@ typedef struct pensee_model_options {
                              PENSEE_OUT_OF_MEMORY. 0: no limit. INIT: 0 */
   int32_t skip_weights;   /* non-zero: read headers, tokenizer and template only: enough to inspect and tokenize, in
                              milliseconds; whatever computes is PENSEE_UNSUPPORTED. INIT: 0 */
-  int32_t exact;          /* 0: allow what rounds in its own way (today: nothing more). INIT: 1 */
+  int32_t exact;          /* 0: allow what rounds in its own way: oneDNN then meets BF16 weights with activations
+                             rounded to BF16, where the CPU multiplies those. INIT: 1 */
   const char *isa;        /* "scalar", "avx2", "avx512", "neon", "neon_dotprod", "neon_i8mm"; NULL: this CPU's
                              best. INIT: NULL */
   /* Called on the loading thread with 0..1, at least once at each end; non-zero cancels: PENSEE_CANCELLED. */

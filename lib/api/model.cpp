@@ -41,6 +41,7 @@ Status read_model_options(const pensee_model_options* from, pensee_model_options
   to.thread_priority = static_cast<ThreadPriority>(raw.thread_priority);
   to.backend = backends[raw.backend];
   to.activations = raw.activations == PENSEE_ACTIVATIONS_INT8 ? Activations::int8 : Activations::int16;
+  to.exact = raw.exact != 0;
   to.cache_type = caches[raw.cache_type];
   if (raw.value_cache_type != PENSEE_CACHE_AUTO) to.value_cache_type = caches[raw.value_cache_type];
   to.mtp = raw.mtp == 0;

@@ -85,6 +85,7 @@ enum class Activations : uint8_t { int16, int8 };  // how native meets quantised
 struct BackendOptions {
   const Kernels* kernels = nullptr;
   Activations activations = Activations::int16;
+  bool exact = true;  // false: instructions that round in their own way are welcome where the CPU has them (BF16)
 };
 
 class Backend {

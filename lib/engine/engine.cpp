@@ -72,9 +72,10 @@ uint64_t fingerprint(const Model& model) {
 std::string Engine::identity() const {
   std::shared_lock weights(weights_mutex_);
   const Model& model = *content.model;
-  return format("architecture: {}\nlayers: {}\nbackend: {}\nactivations: {}\nweights: {}\n", model.config.architecture,
-                model.config.num_hidden_layers, backend->name(),
-                options.activations == Activations::int8 ? "int8" : "int16", fingerprint(model));
+  return format("architecture: {}\nlayers: {}\nbackend: {}{}\nactivations: {}\nweights: {}\n",
+                model.config.architecture, model.config.num_hidden_layers, backend->name(),
+                options.exact ? "" : ", not exact", options.activations == Activations::int8 ? "int8" : "int16",
+                fingerprint(model));
 }
 
 void Engine::finish() {

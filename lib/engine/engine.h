@@ -34,6 +34,7 @@ struct EngineOptions {
   ThreadPriority thread_priority = ThreadPriority::normal;
   std::string backend = "native";
   Activations activations = Activations::int16;
+  bool exact = true;  // as in BackendOptions
   CacheType cache_type = CacheType::f32;
   std::optional<CacheType> value_cache_type;  // absent: the same; latent models keep values inside their keys
   bool mtp = true;                            // load the layer of multi-token prediction where there is one

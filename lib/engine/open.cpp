@@ -212,6 +212,7 @@ Result<std::shared_ptr<Engine>> start(const EngineOptions& options) {
   BackendOptions backend_options;
   backend_options.kernels = kernels;
   backend_options.activations = options.activations;
+  backend_options.exact = options.exact;
   PENSEE_ASSIGN(engine->backend, make_backend(options.backend, backend_options));
   return engine;
 }

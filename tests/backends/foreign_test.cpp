@@ -64,7 +64,7 @@ struct Rig {
   Scratch scratch;
   const Kernels* kernels = *kernels_for("scalar");
   Compute compute{*pool, scratch, *kernels};
-  BackendOptions options() const { return BackendOptions{kernels, Activations::int16}; }
+  BackendOptions options(bool exact = true) const { return BackendOptions{kernels, Activations::int16, exact}; }
 };
 
 std::vector<float> random_rows(int64_t count, uint32_t seed) {
@@ -75,7 +75,7 @@ std::vector<float> random_rows(int64_t count, uint32_t seed) {
   return out;
 }
 
-// Rounding of the activations (int16 in native, BF16 in oneDNN where it multiplies BF16) and of float sums.
+// Rounding of the activations (int16 in native, BF16 in oneDNN where exact is off) and of float sums.
 double tolerance(std::string_view backend, const PackedWeight& weight) {
   if (weight.layout == "bf16" && backend == "onednn") return 1.0 / 256;
   return backend == "native" ? 2e-4 : 2e-6;
@@ -96,19 +96,20 @@ void check_row(const RandomWeight& source, int64_t matrix, const float* x, const
   CHECK(worst < tolerated);
 }
 
-void check_dense(const char* name, StoredType type, int64_t rows, int64_t cols, int threads) {
+void check_dense(const char* name, StoredType type, int64_t rows, int64_t cols, int threads, bool exact = true) {
   CAPTURE(std::string(name));
   CAPTURE(std::string(info(type).name));
   CAPTURE(cols);
   CAPTURE(threads);
   Rig rig(threads);
-  auto backend = make_backend(name, rig.options());
+  auto backend = make_backend(name, rig.options(exact));
   REQUIRE_MESSAGE(backend.ok(), backend.status().message());
   const RandomWeight source(type, 1, rows, cols, 7);
   auto packed = (*backend)->pack(source, *rig.pool);
   REQUIRE_MESSAGE(packed.ok(), packed.status().message());
   const PackedWeight& weight = **packed;
   CHECK(weight.bytes >= row_bytes(type, cols) * static_cast<uint64_t>(rows) / 2);
+  if (exact && std::string_view(name) == "onednn") CHECK(weight.layout == "f32");
   for (const int64_t n : {1, 2, 17, 150}) {
     CAPTURE(n);
     const std::vector<float> x = random_rows(n * cols, static_cast<uint32_t>(n));
@@ -270,6 +271,23 @@ TEST_CASE("onednn: when a call into it fails, plain loops give the same answer")
   (*matmul)->multiply(x.data(), packed.data(), 5, z.data(), scratch.data());
   CHECK(std::any_of(y.begin(), y.begin() + 5 * 77, [](float v) { return v != 0; }));
   for (size_t i = 0; i < 5 * 77; ++i) CHECK(y[i] == doctest::Approx(z[i]).epsilon(1e-4));
+}
+
+TEST_CASE("onednn: with exact off, BF16 weights stay BF16 where the CPU multiplies them, and nothing else does") {
+  auto api = onednn::Api::load();
+  REQUIRE(api.ok());
+  const unsigned wanted = dnnl_cpu_isa_avx512_core_bf16;
+  const bool has_bfloat = ((*api)->get_effective_cpu_isa() & wanted) == wanted;
+  Rig rig(2);
+  auto backend = make_backend("onednn", rig.options(false));
+  REQUIRE(backend.ok());
+  for (const StoredType type : {StoredType::f32, StoredType::f16, StoredType::bf16, StoredType::q4_0}) {
+    const auto packed = (*backend)->pack(RandomWeight(type, 1, 70, 64, 1), *rig.pool);
+    REQUIRE(packed.ok());
+    CHECK((*packed)->layout == (has_bfloat && type == StoredType::bf16 ? "bf16" : "f32"));
+  }
+  check_dense("onednn", StoredType::bf16, 333, 256, 2, false);
+  check_dense("onednn", StoredType::bf16, 70, 37, 1, false);
 }
 
 TEST_CASE("onednn: OpenMP's thread count on the caller's thread is given back") {

@@ -237,7 +237,7 @@ TEST_CASE("exactness: random schedules of everything give the bits of the plaine
         PENSEE_REQUIRE_OK(pensee_model_get_info(model.get(), &info, &call_error));
         for (int i = 0; i < kSchedules / 12 + 1; ++i) {
           const auto seed = static_cast<uint32_t>(++schedules);
-          CAPTURE(family.folder);
+          CAPTURE(std::string(family.folder));
           CAPTURE(threads);
           CAPTURE(prefix_bytes);
           CAPTURE(seed);

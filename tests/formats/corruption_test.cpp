@@ -85,7 +85,7 @@ void put64(std::string& bytes, size_t place, uint64_t value) {
 
 TEST_CASE("corruption: no file that is cut short opens") {
   for (const Sample& sample : kSamples) {
-    CAPTURE(sample.name);
+    CAPTURE(std::string(sample.name));
     const Count count = damage_everywhere(sample.format, bytes_of(sample.name),
                                           [](std::string& bytes, size_t place) { bytes.resize(place); });
     // small.gguf ends with 30 bytes of padding that nothing needs.
@@ -95,7 +95,7 @@ TEST_CASE("corruption: no file that is cut short opens") {
 
 TEST_CASE("corruption: a changed byte gives an error with the file's name, or tensors inside the file") {
   for (const Sample& sample : kSamples) {
-    CAPTURE(sample.name);
+    CAPTURE(std::string(sample.name));
     for (const int flip : {0x01, 0x02, 0x10, 0x20, 0x80, 0xFF}) {
       const Count count = damage_everywhere(
           sample.format, bytes_of(sample.name),
@@ -107,7 +107,7 @@ TEST_CASE("corruption: a changed byte gives an error with the file's name, or te
 
 TEST_CASE("corruption: huge counts and lengths at every place are refused or harmless") {
   for (const Sample& sample : kSamples) {
-    CAPTURE(sample.name);
+    CAPTURE(std::string(sample.name));
     const std::string whole = bytes_of(sample.name);
     for (const uint64_t value :
          {uint64_t{0}, UINT64_MAX, UINT64_MAX - 7, uint64_t{1} << 63, uint64_t{INT64_MAX}, uint64_t{1} << 61,

@@ -112,7 +112,7 @@ TEST_CASE("mtp: hidden states, drafts and a chained draft are those of the repor
   const Numbers expected(kData + "/v3_mtp/mtp.safetensors");
   for (const char* folder : {"/v3_mtp", "/gguf_v3_mtp"}) {
     for (const int k : {0, 1, 2}) {
-      CAPTURE(folder);
+      CAPTURE(std::string(folder));
       CAPTURE(k);
       const std::string suffix = "." + std::to_string(k);
       const auto ids = golden_ids(k);

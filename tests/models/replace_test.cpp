@@ -122,7 +122,7 @@ Runner open(const std::string& folder) {
 
 TEST_CASE("replace: all weights replaced is the other checkpoint loaded, bit for bit") {
   for (const char* name : kCases) {
-    CAPTURE(name);
+    CAPTURE(std::string(name));
     const Folder other(kData + name, everything);
     Runner runner = open(kData + name),
            expected(other.path, 2, "native", CacheType::f32, runner.model->mtp.has_value());
@@ -141,7 +141,7 @@ TEST_CASE("replace: any part replaced is the checkpoint with that part, and part
   std::mt19937 random(3);
   for (const char* name : kCases) {
     for (int round = 0; round < 3; ++round) {
-      CAPTURE(name);
+      CAPTURE(std::string(name));
       CAPTURE(round);
       std::set<std::string> first, rest;
       Runner runner = open(kData + name);
@@ -170,7 +170,7 @@ TEST_CASE("replace: any part replaced is the checkpoint with that part, and part
 
 TEST_CASE("replace: 16-bit weights given as F32 compute the same; experts may come stacked") {
   for (const char* name : {"v3_as_shipped", "v2_group_odd"}) {
-    CAPTURE(name);
+    CAPTURE(std::string(name));
     const Folder other(kData + name, everything);
     Runner runner = open(kData + name), expected(other.path, 2);
     auto tensors = open_safetensors_folder(other.path);

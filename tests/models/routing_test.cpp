@@ -52,7 +52,7 @@ TEST_CASE("routing: a pass traces the experts and weights that transformers' gat
     Runner runner(kData + "/" + name, 2);
     const Numbers expected(kData + "/" + name + "/routing.safetensors");
     for (const int k : {0, 1}) {
-      CAPTURE(name);
+      CAPTURE(std::string(name));
       CAPTURE(k);
       const Routed r =
           by_id(route(runner, golden_ids(name, k)), static_cast<size_t>(runner.model->config.num_experts_per_tok));
@@ -106,7 +106,7 @@ TEST_CASE("routing: other experts compute as transformers computes with them; on
     Runner runner(kData + "/" + name, 2);
     const Numbers expected(kData + "/" + name + "/routing.safetensors");
     for (const int k : {0, 1}) {
-      CAPTURE(name);
+      CAPTURE(std::string(name));
       CAPTURE(k);
       const auto ids = golden_ids(name, k);
       auto replay = expected.integers("replay." + std::to_string(k));

@@ -105,7 +105,7 @@ TEST_CASE("messages: arguments may be an object or its text, content null or emp
   for (const char* name :
        {"qwen3.jinja", "deepseek_v3.jinja", "r1_distill_qwen.jinja", "llama3_1.jinja", "smollm2.jinja"}) {
     const Subject subject = published(name);
-    CAPTURE(name);
+    CAPTURE(std::string(name));
     for (const char* content : {"null", "\"\"", "\"Well.\""}) {
       for (const char* arguments : {R"({"city": "Rome"})", R"("{\"city\": \"Rome\"}")"}) {
         const std::string text = subject.fit(talk(content, arguments, true), &offered());

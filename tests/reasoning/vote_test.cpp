@@ -31,7 +31,7 @@ TEST_CASE("vote: equal answers have one form") {
   const auto same = [](const char* a, const char* b) { return normal_answer(a) == normal_answer(b); };
   for (const char* seven :
        {"7", "7.0", " 7 ", "$7$", "7.", "+7", "07", "7.000", "**7**", "\\(7\\)", "0.7e1", "70e-1", "\\text{7}"}) {
-    CAPTURE(seven);
+    CAPTURE(std::string(seven));
     CHECK(normal_answer(seven) == "7");
   }
   CHECK(same("1,234,567.50", "1234567.5"));
@@ -50,7 +50,7 @@ TEST_CASE("vote: equal answers have one form") {
   CHECK_FALSE(same("-3", "3"));
   CHECK_FALSE(same("123456789012345678901234567890", "123456789012345678901234567891"));
   for (const char* none : {"", "-", ".", "1.2.3", "1e", "e5", "1e999999999", "12,34,567", "abc"}) {
-    CAPTURE(none);
+    CAPTURE(std::string(none));
     CHECK(normal_answer(normal_answer(none)) == normal_answer(none));
   }
 }

@@ -190,7 +190,7 @@ TEST_CASE("constraints: bounds of numbers hold at the bound itself, and where do
       {R"({"type": "integer", "multipleOf": 7})", {"0", "7", "-14", "7007"}, {"1", "-13", "07"}},
   };
   for (const Case& one : cases) {
-    CAPTURE(one.schema);
+    CAPTURE(std::string(one.schema));
     const auto compiled = compile(ConstraintKind::json_schema, one.schema);
     for (const char* text : one.yes) CHECK_MESSAGE(accepts(compiled, text), text);
     for (const char* text : one.no) CHECK_MESSAGE(!accepts(compiled, text), text);
@@ -343,7 +343,7 @@ TEST_CASE("constraints: errors name what is wrong and where") {
   };
   for (const Case& one : cases) {
     const Status status = error_of(one.kind, one.text);
-    CAPTURE(one.text);
+    CAPTURE(std::string(one.text));
     CAPTURE(status.message());
     CHECK(status.code() == one.code);
     CHECK(status.message().find(one.says) != std::string::npos);

@@ -379,7 +379,7 @@ TEST_CASE("check: a setting out of its range is named") {
     return check(s, 100).message();
   };
   const auto names = [&](const char* field, auto change) {
-    CAPTURE(field);
+    CAPTURE(std::string(field));
     CHECK(message(change).find(field) == 0);
   };
   CHECK(check({}, 100).ok());

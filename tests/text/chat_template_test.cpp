@@ -126,7 +126,7 @@ TEST_CASE("integers beyond 64 bits are errors, never wrapped numbers") {
                              "{{ 4611686018427387904 * 2 }}", "{{ 9223372036854775808 }}", "{{ 1e300 | int }}",
                              "{{ (-9223372036854775807 - 1) // -1 }}", "{{ -(-9223372036854775807 - 1) }}",
                              "{{ (-9223372036854775807 - 1) | abs }}"}) {
-    CAPTURE(source);
+    CAPTURE(std::string(source));
     CHECK_FALSE(render(source).ok);
   }
   CHECK(render("{{ (-9223372036854775807 - 1) % -1 }}").ok == false);

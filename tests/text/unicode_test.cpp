@@ -85,7 +85,7 @@ TEST_CASE("regex: what is malformed or not supported is named with its byte") {
     return message.find(part) != std::string::npos;
   };
   for (const char* pattern : {"(", "a)", "[a", "*", "a|+", "\\", "[b-a]", "\\p", "\\p{L", "\\x{110000}", "(?:a"}) {
-    CAPTURE(pattern);
+    CAPTURE(std::string(pattern));
     CHECK(has(refusal(pattern), "malformed at byte"));
   }
   CHECK(has(refusal("a\\1"), "the escape \\1 at byte"));

@@ -97,15 +97,15 @@ class OneDnnWeight final : public PanelWeight {
 
 class OneDnnBackend final : public Backend {
  public:
-  explicit OneDnnBackend(std::shared_ptr<const Api> api) : api_(std::move(api)) {
+  OneDnnBackend(std::shared_ptr<const Api> api, bool exact) : api_(std::move(api)) {
     const unsigned isa = api_->get_effective_cpu_isa();
-    has_bfloat_ = (isa & dnnl_cpu_isa_avx512_core_bf16) == dnnl_cpu_isa_avx512_core_bf16;
+    bfloat_ = !exact && (isa & dnnl_cpu_isa_avx512_core_bf16) == dnnl_cpu_isa_avx512_core_bf16;
   }
   const char* name() const override { return "onednn"; }
 
   Result<std::unique_ptr<PackedWeight>> pack(const WeightSource& source, ThreadPool& pool) const override {
     PENSEE_TRY(check_source(source));
-    const bool bfloat = has_bfloat_ && source.type == StoredType::bf16;
+    const bool bfloat = bfloat_ && source.type == StoredType::bf16;
     auto weight = std::make_unique<OneDnnWeight>(source, pool.threads(), bfloat);
     PENSEE_ASSIGN(auto full, matmul(source.cols, weight->full_count(), bfloat));
     PENSEE_ASSIGN(auto last, matmul(source.cols, weight->last_count(), bfloat));
@@ -124,16 +124,16 @@ class OneDnnBackend final : public Backend {
   }
 
   std::shared_ptr<const Api> api_;
-  bool has_bfloat_ = false;
+  bool bfloat_ = false;  // BF16 weights stay so
   mutable std::mutex mutex_;
   mutable std::map<std::tuple<int64_t, int64_t, bool>, std::shared_ptr<const Matmul>> matmuls_;
 };
 
 }  // namespace
 
-Result<std::unique_ptr<Backend>> make_onednn_backend(const BackendOptions&) {
+Result<std::unique_ptr<Backend>> make_onednn_backend(const BackendOptions& options) {
   PENSEE_ASSIGN(auto api, Api::load());
-  return std::unique_ptr<Backend>(std::make_unique<OneDnnBackend>(std::move(api)));
+  return std::unique_ptr<Backend>(std::make_unique<OneDnnBackend>(std::move(api), options.exact));
 }
 
 }  // namespace pensee

@@ -1,9 +1,9 @@
 // The oneDNN backend: weights are decoded when they are packed and lie in the blocked layout that oneDNN prefers on
 // this CPU. It pays for prompts and large batches, from about 32 rows that meet the same matrix.
 //
-// BF16 weights stay BF16 where the CPU multiplies BF16 itself (AVX-512 BF16, AMX); activations are then rounded to
-// BF16 as well and sums are float. Everything else is computed in float. Memory: 2 bytes a weight for BF16 on such
-// CPUs, else 4 bytes, whatever the stored type: Q4_K grows sevenfold.
+// Everything is computed in float, whatever the CPU: 4 bytes a weight, whatever the stored type (Q4_K grows sevenfold).
+// With BackendOptions::exact off, BF16 weights stay BF16, 2 bytes each, where the CPU multiplies BF16 itself (AVX-512
+// BF16, AMX): activations are then rounded to BF16 as well, to three digits; sums are float.
 //
 // Results are close to native's, not equal: oneDNN chooses by shape and by CPU.
 //
