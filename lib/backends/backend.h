@@ -69,6 +69,8 @@ class PackedWeight {
   virtual size_t scratch_bytes(int64_t x_rows, int64_t slots) const = 0;
   // Row `row`, counted over all matrices, as floats: embeddings; exact where the stored type is a float's.
   virtual void row(int64_t row, float* out) const noexcept = 0;
+  // Whether several threads may multiply with it at once, each with a scratch of its own.
+  virtual bool many_at_once() const { return false; }
   // All that Backend::adopt needs besides the shape; empty where the backend cannot do that.
   virtual std::span<const std::byte> packed() const { return {}; }
   uint64_t owned_bytes() const { return in_file ? 0 : bytes; }  // of the process alone: what a budget counts

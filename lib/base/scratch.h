@@ -15,6 +15,7 @@ namespace pensee {
 class Scratch {
  public:
   Scratch() = default;
+  Scratch(std::byte* lent, size_t bytes) : data_(lent), size_(bytes), lent_(true) {}  // does not grow
   ~Scratch() { release(); }
   Scratch(const Scratch&) = delete;
   Scratch& operator=(const Scratch&) = delete;
@@ -24,6 +25,7 @@ class Scratch {
   Status reserve(size_t bytes) {
     PENSEE_DCHECK(used_ == 0);
     if (bytes <= size_) return Status();
+    PENSEE_DCHECK(!lent_);
     auto* larger = static_cast<std::byte*>(::operator new(bytes, std::align_val_t(kAlign), std::nothrow));
     if (!larger) return Status::format(Code::out_of_memory, "no memory for {} bytes of scratch space", bytes);
     release();
@@ -35,7 +37,7 @@ class Scratch {
   // With nothing taken.
   void release() {
     PENSEE_DCHECK(used_ == 0);
-    if (data_) ::operator delete(data_, std::align_val_t(kAlign));
+    if (data_ && !lent_) ::operator delete(data_, std::align_val_t(kAlign));
     data_ = nullptr;
     size_ = 0;
   }
@@ -73,6 +75,7 @@ class Scratch {
   size_t size_ = 0;
   size_t used_ = 0;
   size_t peak_ = 0;
+  bool lent_ = false;
 };
 
 }  // namespace pensee

@@ -131,7 +131,7 @@ void ThreadPool::resize(int threads) noexcept {
 void ThreadPool::run_tasks(int64_t tasks, void (*body)(void*, int64_t, int), void* user) noexcept {
   State& s = *state_;
   bool idle = false;
-  const bool alone = tasks <= 1 || s.workers.empty() || tasks > INT32_MAX;
+  const bool alone = tasks <= 1 || s.workers.empty() || tasks > INT32_MAX || s.running;
   if (alone || !s.running.compare_exchange_strong(idle, true)) {
     for (int64_t task = 0; task < tasks; ++task) body(user, task, 0);
     return;
@@ -151,12 +151,12 @@ void ThreadPool::run_tasks(int64_t tasks, void (*body)(void*, int64_t, int), voi
     s.wake.notify_all();
   }
   s.work(number, 0);
-  // The last tasks are short; but a worker may have lost its core, so this one is offered after a while.
-  for (int i = 0; s.finished.load(std::memory_order_acquire) != static_cast<uint32_t>(tasks); ++i) {
-    i < kSpins ? pause_cpu() : std::this_thread::yield();
-  }
+  // The last tasks are short; but a worker may have lost its core.
+  spin_until([&] { return s.finished.load(std::memory_order_acquire) == static_cast<uint32_t>(tasks); });
   s.running = false;
 }
+
+void wait_a_little(int turn) { turn < kSpins ? pause_cpu() : std::this_thread::yield(); }
 
 void lower_this_thread(ThreadPriority priority) {
   if (priority == ThreadPriority::normal) return;

@@ -46,6 +46,13 @@ class ThreadPool {
   std::unique_ptr<State> state_;
 };
 
+// Waits for what another thread is about to do: spins for as long as that usually takes, then offers the core.
+void wait_a_little(int turn);
+template <class F>
+void spin_until(F&& done) noexcept {
+  for (int turn = 0; !done(); ++turn) wait_a_little(turn);
+}
+
 // Logical CPUs that this process may use; at least 1.
 int available_cpus();
 

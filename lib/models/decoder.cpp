@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "models/model.h"
+#include "models/slices.h"
 
 namespace pensee {
 namespace {
@@ -54,9 +55,7 @@ size_t shared_scratch(const Model& m, int64_t rows, int64_t logits_rows, int64_t
          attend_cache_scratch_bytes(c.num_attention_heads, key_dim, value_dim, rows, context, threads);
 }
 
-}  // namespace
-
-bool decode(const Model& m, const Batch& batch, Compute& compute, MutableView logits) noexcept {
+bool decode_rows(const Model& m, const Batch& batch, Compute& compute, MutableView logits) noexcept {
   Scratch::Scope scope(compute.scratch);
   const float eps = m.config.rms_norm_eps;
   const Pass pass = begin(m, batch, compute);
@@ -75,8 +74,8 @@ bool decode(const Model& m, const Batch& batch, Compute& compute, MutableView lo
   return true;
 }
 
-bool draft(const Model& m, const DraftBatch& draft, Compute& compute, MutableView logits,
-           MutableView hidden_out) noexcept {
+bool draft_rows(const Model& m, const DraftBatch& draft, Compute& compute, MutableView logits,
+                MutableView hidden_out) noexcept {
   Scratch::Scope scope(compute.scratch);
   const Mtp& mtp = *m.mtp;
   const Batch& batch = draft.batch;
@@ -101,19 +100,44 @@ bool draft(const Model& m, const DraftBatch& draft, Compute& compute, MutableVie
   return true;
 }
 
-size_t decode_scratch_bytes(const Model& m, int64_t rows, int64_t logits_rows, int64_t context, int threads) {
+size_t decode_bytes(const Model& m, int64_t rows, int64_t logits_rows, int64_t context, int threads) {
   size_t widest = m.head().scratch_bytes(logits_rows, logits_rows);
   for (const Layer& layer : m.layers) widest = std::max(widest, scratch_of(layer, rows));
   return widest + shared_scratch(m, rows, logits_rows, context, threads);
 }
 
-size_t draft_scratch_bytes(const Model& m, int64_t rows, int64_t logits_rows, int64_t context, int threads) {
+size_t draft_bytes(const Model& m, int64_t rows, int64_t logits_rows, int64_t context, int threads) {
   const Mtp& mtp = *m.mtp;
   const PackedWeight& head = mtp.head ? *mtp.head : m.head();
   const size_t widest = std::max(
       {head.scratch_bytes(logits_rows, logits_rows), scratch_of(mtp.layer, rows), mtp.join.scratch_bytes(rows, rows)});
   const auto both = static_cast<size_t>(rows * 2 * m.config.hidden_size) * sizeof(float);
   return widest + both + shared_scratch(m, rows, logits_rows, context, threads);
+}
+
+}  // namespace
+
+bool decode(const Model& m, const Batch& batch, Compute& compute, MutableView logits) noexcept {
+  return each_slice(m, batch, compute, decode_bytes, [&](const Slice& slice, Compute& own) {
+    return decode_rows(m, slice.batch, own, logits.slice(slice.first_logits_row, slice.logits_rows()));
+  });
+}
+
+bool draft(const Model& m, const DraftBatch& draft, Compute& compute, MutableView logits,
+           MutableView hidden_out) noexcept {
+  return each_slice(m, draft.batch, compute, draft_bytes, [&](const Slice& slice, Compute& own) {
+    const DraftBatch rows = {slice.batch, draft.hidden.slice(slice.first_row, slice.batch.rows())};
+    const auto part = [&](MutableView v) { return v.data ? v.slice(slice.first_logits_row, slice.logits_rows()) : v; };
+    return draft_rows(m, rows, own, part(logits), part(hidden_out));
+  });
+}
+
+size_t decode_scratch_bytes(const Model& m, int64_t rows, int64_t logits_rows, int64_t context, int threads) {
+  return sliced_scratch_bytes(m, rows, logits_rows, context, threads, decode_bytes);
+}
+
+size_t draft_scratch_bytes(const Model& m, int64_t rows, int64_t logits_rows, int64_t context, int threads) {
+  return sliced_scratch_bytes(m, rows, logits_rows, context, threads, draft_bytes);
 }
 
 }  // namespace pensee

@@ -288,6 +288,7 @@ void append_cache(View keys, View values, int32_t layer_index, const Pass& pass)
       }
     }
   }
+  if (pass.batch.appended) pass.batch.appended(pass.batch.appended_user, layer_index);
 }
 
 }  // namespace pensee

@@ -44,6 +44,9 @@ struct Batch {
   RoutingReplay replay;
   bool (*cancelled)(void* user) = nullptr;  // asked between layers
   void* cancelled_user = nullptr;
+  // Called in each layer when these rows are in the cache and before they attend: see models/slices.h.
+  void (*appended)(void* user, int32_t layer) = nullptr;
+  void* appended_user = nullptr;
 
   int64_t rows() const { return static_cast<int64_t>(token_ids.size()); }
 };

@@ -137,7 +137,8 @@ TEST_CASE("stream: one that is cancelled does not disturb those beside it") {
   for (int round = 0; round < 5; ++round) {
     const StreamHandle stays = open_stream(new_session(model), prompt_of(prompts[2].ids), greedy(32));
     const StreamHandle goes = open_stream(new_session(model), prompt_of(prompts[1].ids), greedy(0));
-    const StreamHandle late = open_stream(new_session(model), prompt_of(random_ids(400, 9)), greedy(0));
+    // Nobody reads this one: its full queue holds it before the end of the context, however fast the machine is.
+    const StreamHandle late = open_stream(new_session(model), prompt_of(random_ids(240, 9)), greedy(0));
     Answered some;
     for (int i = 0; i <= round; ++i) take(goes.get(), some);
     pensee_stream_cancel(goes.get());

@@ -36,6 +36,8 @@ class NativeWeight final : public PackedWeight {
   size_t scratch_bytes(int64_t x_rows, int64_t slots) const override;
   void row(int64_t row, float* out) const noexcept override;
 
+  bool many_at_once() const override { return true; }
+
   std::span<const std::byte> packed() const override {
     return {reinterpret_cast<const std::byte*>(data), static_cast<size_t>(bytes)};
   }
