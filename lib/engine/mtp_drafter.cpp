@@ -83,7 +83,8 @@ void MtpDrafter::propose(std::span<const int32_t> history, int32_t most, std::ve
   const auto length = static_cast<int64_t>(history.size());
   if (most <= 0 || !cache_.reserve(length - 1 + most).ok()) return;
   const auto begin = std::chrono::steady_clock::now();
-  const bool fresh = first_waiting_ + static_cast<int64_t>(waiting_.size() / width()) == length - 1;
+  const auto rows = static_cast<int64_t>(waiting_.size() / width());
+  const bool fresh = first_waiting_ + rows == length - 1;
   if (!run_waiting(history, true) || !fresh) return;
   for (int32_t i = 0; i < most; ++i) {
     const auto best =
@@ -92,6 +93,8 @@ void MtpDrafter::propose(std::span<const int32_t> history, int32_t most, std::ve
     const std::vector<float> hidden = next_hidden_;
     if (i + 1 < most && !run(std::span(&best, 1), length - 1 + i, hidden, true)) break;
   }
+  constexpr int64_t usual = 8;
+  if (rows > usual) return;  // what a prompt left behind is not the price of a guess
   const double each = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count() / most;
   seconds_ = seconds_ == 0 ? each : seconds_ + 0.2 * (each - seconds_);
 }

@@ -22,7 +22,7 @@ struct Mixed {
   Batch batch;
 
   Mixed(const std::string& folder, int threads) : runner(folder, threads) {
-    const auto prompt = golden_prompts(folder)[1].ids;
+    const auto prompt = read_golden(folder + "/golden.safetensors")[1].ids;
     const int32_t rows_of[] = {5, 1, 7}, before[] = {3, 0, 0};
     for (int i = 0; i < 3; ++i) sequences.emplace_back(runner.model->cache_shape, runner.budget);
     for (int i = 0; i < 3; ++i) {

@@ -16,6 +16,9 @@ constexpr int64_t kRowsAtOnce = 96;
 // Row blocks that one task takes for these rows, so that rows read from L3 meet several row blocks.
 constexpr int64_t kTasksPerThread = 6;
 
+// Bytes of weights, times rows, that are multiplied in the time it takes to hand half of them to another thread.
+constexpr int64_t kAloneBytes = 64 << 10;
+
 }  // namespace
 
 Memory::Memory(uint64_t bytes) {
@@ -88,7 +91,9 @@ void NativeWeight::multiply(View x, MutableView y, Compute& compute) const noexc
   Scratch::Scope scope(compute.scratch);
   const Rows prepared = prepare(x, compute);
   const int threads = compute.pool.threads();
-  const int64_t blocks = row_blocks(), together = blocks_at_once(1, threads);
+  const int64_t blocks = row_blocks();
+  const bool alone = blocks * block_bytes * x.rows < kAloneBytes;
+  const int64_t together = alone ? blocks : blocks_at_once(1, threads);
   const int64_t chunks = (blocks + together - 1) / together;
   const int64_t at_once = std::clamp<int64_t>(kRowsBytes / row_bytes_prepared() / 12 * 12, 12, kRowsAtOnce);
   // With few row blocks the rows are dealt out as well.
@@ -127,7 +132,7 @@ void NativeWeight::multiply_grouped(const Groups& groups, View x, MutableView y,
   const int64_t together = blocks_at_once(used, compute.pool.threads()), blocks = row_blocks();
   const int64_t chunks = (blocks + together - 1) / together;
   const int64_t at_once = std::clamp<int64_t>(kRowsBytes / row_bytes_prepared() / 12 * 12, 12, kRowsAtOnce);
-  compute.pool.run(used * chunks, [&](int64_t task, int) {
+  auto run_task = [&](int64_t task, int) {
     const int32_t matrix = touched[task / chunks];
     const int64_t first = task % chunks * together, last = std::min(first + together, blocks);
     const void* in[kRowsAtOnce];
@@ -141,7 +146,10 @@ void NativeWeight::multiply_grouped(const Groups& groups, View x, MutableView y,
         row_block(matrix, b, in, out, count);
       }
     }
-  });
+  };
+  const int64_t slots = groups.offsets[matrices];
+  if (slots * blocks * block_bytes >= kAloneBytes) return compute.pool.run(used * chunks, run_task);
+  for (int64_t task = 0; task < used * chunks; ++task) run_task(task, 0);
 }
 
 void NativeWeight::row(int64_t r, float* out) const noexcept {
