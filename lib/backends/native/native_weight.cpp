@@ -17,7 +17,7 @@ constexpr int64_t kRowsAtOnce = 96;
 constexpr int64_t kTasksPerThread = 6;
 
 // Bytes of weights, times rows, that are multiplied in the time it takes to hand half of them to another thread.
-constexpr int64_t kAloneBytes = 64 << 10;
+constexpr int64_t kAloneBytes = 256 << 10;
 
 }  // namespace
 
