@@ -101,6 +101,7 @@ RETURNS_STATUS(pensee_stream_next)
 %ignore pensee_tensor;
 %ignore pensee_model_set_weights; // by pensee_tensors
 %ignore pensee_model_save_packed; // pensee_model_save_packed_told
+%ignore pensee_model_tune;        // pensee_model_tune_told
 %ignore pensee_score_options;   // arguments of pensee_score_traced
 %ignore pensee_score;
 %ignore pensee_logit_bias;      // a pair of arrays
@@ -236,8 +237,9 @@ int on_progress(void *user, float fraction) { return static_cast<pensee_progress
 }  // namespace
 %}
 
-STRUCT(pensee_model_options, PENSEE_MODEL_OPTIONS_INIT, forget($self->isa);)
+STRUCT(pensee_model_options, PENSEE_MODEL_OPTIONS_INIT, forget($self->isa); forget($self->tuning_file);)
 TEXT_FIELD(pensee_model_options, isa)
+TEXT_FIELD(pensee_model_options, tuning_file)
 %extend pensee_model_options {
   // Must outlive the call that opens the model.
   void set_progress(pensee_progress *progress) {
@@ -424,6 +426,12 @@ pensee_status pensee_score_traced(const pensee_model *model, const int32_t *ids,
 pensee_status pensee_model_save_packed_told(const pensee_model *model, const char *path, pensee_progress *progress,
                                             pensee_error *error) {
   return pensee_model_save_packed(model, path, progress ? on_progress : NULL, progress, error);
+}
+
+// pensee_model_tune, likewise.
+pensee_status pensee_model_tune_told(const pensee_model *model, const char *path, pensee_progress *progress,
+                                     pensee_error *error) {
+  return pensee_model_tune(model, path, progress ? on_progress : NULL, progress, error);
 }
 
 // pensee_model_open_fd of a file that is opened here: VMs are loath to tell a descriptor.

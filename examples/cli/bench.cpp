@@ -20,7 +20,10 @@ namespace cli {
 namespace {
 
 const std::vector<Choice> backend_names = {
-    {"native", PENSEE_BACKEND_NATIVE}, {"onednn", PENSEE_BACKEND_ONEDNN}, {"blas", PENSEE_BACKEND_BLAS}};
+    {"auto", PENSEE_BACKEND_AUTO},
+    {"native", PENSEE_BACKEND_NATIVE},
+    {"onednn", PENSEE_BACKEND_ONEDNN},
+    {"blas", PENSEE_BACKEND_BLAS}};
 
 const char* backend_name(int32_t backend) {
   for (const Choice& choice : backend_names) {
@@ -41,7 +44,7 @@ Flags bench_flags(BenchSettings& s) {
          for (const std::string& part : split_commas(v)) s.depths.push_back(parse_integer("--depth", part, 0, 1 << 24));
          std::sort(s.depths.begin(), s.depths.end());  // each continues the one before
        }},
-      {"backends", "NAME,..", "all (default), or some of native, onednn, blas",
+      {"backends", "NAME,..", "all (default): native, onednn, blas; or some of these and auto",
        [&s](const char* v) {
          if (std::strcmp(v, "all") == 0) return;
          s.backends.clear();
@@ -53,6 +56,13 @@ Flags bench_flags(BenchSettings& s) {
        [&s](const char* v) { s.repeat = static_cast<int32_t>(parse_integer("--repeat", v, 1, 1000)); }},
       {"json", nullptr, "one JSON object a line: the machine, then each measurement",
        [&s](const char*) { s.json = true; }},
+      {"tune", nullptr, "measure the backends on the model's matrices instead: which is fastest for how many rows",
+       [&s](const char*) { s.tune = true; }},
+      {"tune-file", "FILE", "the same, kept for --tuning-file",
+       [&s](const char* v) {
+         s.tune = true;
+         s.tune_file = v;
+       }},
   };
   add_model_flags(flags, s.model);
   return flags;
@@ -184,6 +194,7 @@ int bench_command(int argc, char** argv) {
   if (!parse(command, bench_flags(s), argc, argv, positionals)) return exit_ok;
   if (positionals.size() != 1) throw UsageError(positionals.empty() ? "no MODEL" : "more than one MODEL");
   s.path = positionals[0];
+  if (s.tune) return tune_backends(s);
   if (s.model.options.backend != PENSEE_BACKEND_AUTO) s.backends = {s.model.options.backend};
 
   int threads = s.model.options.threads;

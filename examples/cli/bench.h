@@ -21,6 +21,8 @@ struct BenchSettings {
   std::vector<int64_t> depths = {0};
   std::vector<int32_t> backends = {PENSEE_BACKEND_NATIVE, PENSEE_BACKEND_ONEDNN, PENSEE_BACKEND_BLAS};
   bool json = false;
+  bool tune = false;
+  const char* tune_file = nullptr;
 };
 
 // Travels through a pipe as it lies in memory: the child is a fork of the same program.
@@ -40,6 +42,9 @@ struct BenchRow {
   char isa[16] = "";
   char message[512] = "";  // of a row that was not measured
 };
+
+// `pensee bench --tune`; returns the exit code.
+int tune_backends(const BenchSettings& settings);
 
 // Runs in the child: measures one backend at every depth, in rising order, and hands each row to `pipe_fd`.
 void measure_backend(const BenchSettings& settings, int32_t backend, int pipe_fd);

@@ -84,7 +84,7 @@ void add_model_flags(Flags& flags, ModelSettings& settings) {
        [&o](const char* v) { o.threads = static_cast<int32_t>(parse_integer("--threads", v, 0, 1024)); }},
       {"thread-priority", "NAME", "normal (default), low or background: of the library's own threads",
        [&o](const char* v) { o.thread_priority = parse_choice("--thread-priority", v, thread_priorities); }},
-      {"backend", "NAME", "auto, native, onednn or blas (auto is native)",
+      {"backend", "NAME", "auto (default), native, onednn or blas; auto is native, see --no-exact",
        [&o](const char* v) { o.backend = parse_choice("--backend", v, backends); }},
       {"activations", "TYPE", "int16 (default) or int8: faster on prompts, slightly coarser",
        [&o](const char* v) { o.activations = parse_choice("--activations", v, activations); }},
@@ -110,7 +110,9 @@ void add_model_flags(Flags& flags, ModelSettings& settings) {
        [&o](const char* v) { o.isa = v; }},
       {"packed-file", "HOW", "map (default), read into memory, or verify first: a file of `pensee pack`",
        [&o](const char* v) { o.packed_file = parse_choice("--packed-file", v, packed_files); }},
-      {"no-exact", nullptr, "allow what rounds in its own way", [&o](const char*) { o.exact = 0; }},
+      {"no-exact", nullptr, "allow what is faster and rounds in its own way", [&o](const char*) { o.exact = 0; }},
+      {"tuning-file", "FILE", "of `pensee bench --tune`: which backend --backend auto --no-exact takes when",
+       [&o](const char* v) { o.tuning_file = v; }},
       {"verbose", nullptr, "show what the library logs, on standard error", [&o](const char*) { o.log = on_log; }},
   };
   flags.insert(flags.end(), rows.begin(), rows.end());

@@ -99,13 +99,16 @@ typedef struct pensee_error {
 typedef struct pensee_model pensee_model; /* weights, tokenizer, chat template; reference-counted inside */
 
 enum { /* backend */
-  PENSEE_BACKEND_AUTO = 0,   /* native: identical tokens are promised by the native kernels alone */
+  PENSEE_BACKEND_AUTO = 0,   /* native: identical tokens are promised by the native kernels alone. With exact off:
+                                native, and for many rows (prompts, batches) whichever is faster for the type of the
+                                weights (tuning_file); those weights then lie in memory twice, as far as memory_budget
+                                allows */
   PENSEE_BACKEND_NATIVE = 1, /* own SIMD kernels */
   PENSEE_BACKEND_ONEDNN = 2, /* oneDNN: close to native, not identical; PENSEE_UNSUPPORTED where not built in */
   PENSEE_BACKEND_BLAS = 3    /* OpenBLAS in float32: likewise */
 };
 enum { /* activations: how the native backend meets quantised weights */
-  PENSEE_ACTIVATIONS_AUTO = 0,  /* INT16 */
+  PENSEE_ACTIVATIONS_AUTO = 0,  /* INT16; INT8 with exact off and backend AUTO */
   PENSEE_ACTIVATIONS_INT16 = 1, /* 16-bit groups of 32: as good as float32 */
   PENSEE_ACTIVATIONS_INT8 = 2   /* 8-bit groups of 32, as most engines do: faster prompts, coarser, may flip experts */
 };
@@ -142,8 +145,9 @@ typedef struct pensee_model_options {
                              PENSEE_OUT_OF_MEMORY. 0: no limit. INIT: 0 */
   int32_t skip_weights;   /* non-zero: read headers, tokenizer and template only: enough to inspect and tokenize, in
                              milliseconds; whatever computes is PENSEE_UNSUPPORTED. INIT: 0 */
-  int32_t exact;          /* 0: allow what rounds in its own way: oneDNN then meets BF16 weights with activations
-                             rounded to BF16, where the CPU multiplies those. INIT: 1 */
+  int32_t exact;          /* 0: allow what is faster and rounds in its own way: see PENSEE_BACKEND_AUTO and
+                             PENSEE_ACTIVATIONS_AUTO; and oneDNN meets BF16 weights with activations rounded to BF16,
+                             where the CPU multiplies those. INIT: 1 */
   const char *isa;        /* "scalar", "avx2", "avx512", "neon", "neon_dotprod", "neon_i8mm"; NULL: this CPU's
                              best. INIT: NULL */
   /* Called on the loading thread with 0..1, at least once at each end; non-zero cancels: PENSEE_CANCELLED. */
@@ -172,9 +176,12 @@ typedef struct pensee_model_options {
   int32_t thread_priority;     /* PENSEE_THREAD_PRIORITY_*: of the threads that the library starts, never of yours.
                                   INIT: NORMAL */
   int32_t packed_file;         /* PENSEE_PACKED_*. INIT: MAP */
+  const char *tuning_file;     /* written by pensee_model_tune, for backend AUTO with exact off; else not read. NULL:
+                                  what was measured on one machine of the same ISA when the library was made.
+                                  INIT: NULL */
 } pensee_model_options;
 #define PENSEE_MODEL_OPTIONS_INIT {sizeof(pensee_model_options), 0, 0, 0, 0, 0, 0, 0, 1, NULL, NULL, NULL, NULL, NULL, \
-                                   0, 0, 0, 0, 0, 0, 0, NULL, NULL, 0, 0}
+                                   0, 0, 0, 0, 0, 0, 0, NULL, NULL, 0, 0, NULL}
 
 /* Opens a GGUF file (of a split one the first part), a .safetensors file with its config.json beside it, a Hugging
  * Face folder, or a file of pensee_model_save_packed. path NULL: the default model, pensee-mini.gguf beside the library
@@ -204,13 +211,22 @@ PENSEE_API pensee_status pensee_model_save_packed(const pensee_model *model, con
                                                   int (*progress)(void *user, float fraction), void *user,
                                                   pensee_error *error);
 
+/* Measures each backend that is built in on random weights of the model's shapes, for tuning_file: from how many rows
+ * on another than native is faster, a row for each type of weights. Some seconds a shape, on all threads; keep the
+ * machine idle meanwhile. JSON, written atomically; in any model of this machine the same types of weights may use it.
+ * progress, which may be NULL, is called on the calling thread with 0..1; non-zero cancels: PENSEE_CANCELLED. Since
+ * 0.2.0. */
+PENSEE_API pensee_status pensee_model_tune(const pensee_model *model, const char *path,
+                                           int (*progress)(void *user, float fraction), void *user,
+                                           pensee_error *error);
+
 typedef struct pensee_model_info {
   size_t struct_size;
   /* Strings live as long as the model. */
   const char *architecture;        /* "deepseek_v3", "qwen2": Hugging Face's model_type */
   const char *name;                /* as the file calls itself, or "" */
   const char *quantization;        /* stored types by share of parameters, "Q4_1 97%, F32 3%" */
-  const char *backend;             /* "native", "onednn", "blas" */
+  const char *backend;             /* "native", "onednn", "blas"; "native+onednn" where AUTO mixes them */
   const char *isa;                 /* "avx2" */
   int64_t parameters_total;
   int64_t parameters_active;       /* that one token meets: chosen and shared experts, the embedding row not counted */

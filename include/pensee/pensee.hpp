@@ -365,12 +365,10 @@ class Model {
   }
   // progress, with 0..1 on this thread: false cancels.
   void save_packed(const std::string& path, const std::function<bool(float)>& progress = nullptr) const {
-    const auto tell = [](void* user, float fraction) {
-      return (*static_cast<const std::function<bool(float)>*>(user))(fraction) ? 0 : 1;
-    };
-    std::function<bool(float)> callback = progress;
-    pensee_error error = PENSEE_ERROR_INIT;
-    detail::check(pensee_model_save_packed(get(), path.c_str(), progress ? +tell : nullptr, &callback, &error), error);
+    write_file(pensee_model_save_packed, path, progress);
+  }
+  void tune(const std::string& path, const std::function<bool(float)>& progress = nullptr) const {
+    write_file(pensee_model_tune, path, progress);
   }
   Reply parse_reply(std::string_view text, uint32_t flags = 0) const {
     pensee_reply* reply = nullptr;
@@ -384,6 +382,15 @@ class Model {
   const pensee_model* get() const noexcept { return handle_.get(); }
 
  private:
+  using WriteFile = pensee_status (*)(const pensee_model*, const char*, int (*)(void*, float), void*, pensee_error*);
+  void write_file(WriteFile write, const std::string& path, const std::function<bool(float)>& progress) const {
+    const auto tell = [](void* user, float fraction) {
+      return (*static_cast<const std::function<bool(float)>*>(user))(fraction) ? 0 : 1;
+    };
+    std::function<bool(float)> callback = progress;
+    pensee_error error = PENSEE_ERROR_INIT;
+    detail::check(write(get(), path.c_str(), progress ? +tell : nullptr, &callback, &error), error);
+  }
   template <class Call>
   void open(Call call) {
     pensee_model* model = nullptr;

@@ -34,14 +34,17 @@ Status read_model_options(const pensee_model_options* from, pensee_model_options
   PENSEE_TRY(one_of(raw.thread_priority, PENSEE_THREAD_PRIORITY_BACKGROUND, "thread_priority"));
   PENSEE_TRY(one_of(raw.packed_file, PENSEE_PACKED_VERIFY, "packed_file"));
   if (raw.context_max < 0) return Status::format(Code::bad_argument, "context_max is {}", raw.context_max);
-  constexpr const char* backends[] = {"native", "native", "onednn", "blas"};
+  constexpr const char* backends[] = {"auto", "native", "onednn", "blas"};
   constexpr CacheType caches[] = {CacheType::f32,  CacheType::f32,  CacheType::f16,
                                   CacheType::bf16, CacheType::int8, CacheType::int4};
   to.threads = raw.threads;
   to.thread_priority = static_cast<ThreadPriority>(raw.thread_priority);
   to.backend = backends[raw.backend];
-  to.activations = raw.activations == PENSEE_ACTIVATIONS_INT8 ? Activations::int8 : Activations::int16;
   to.exact = raw.exact != 0;
+  const bool int8 = raw.activations == PENSEE_ACTIVATIONS_INT8 ||
+                    (raw.activations == PENSEE_ACTIVATIONS_AUTO && raw.backend == PENSEE_BACKEND_AUTO && !to.exact);
+  to.activations = int8 ? Activations::int8 : Activations::int16;
+  to.tuning_file = raw.tuning_file ? raw.tuning_file : "";
   to.cache_type = caches[raw.cache_type];
   if (raw.value_cache_type != PENSEE_CACHE_AUTO) to.value_cache_type = caches[raw.value_cache_type];
   to.mtp = raw.mtp == 0;
@@ -150,6 +153,26 @@ Result<std::string> default_model() {
       name);
 }
 
+// What writes a file of a model and tells how far it is.
+using WriteFile = Status (Engine::*)(const std::string&, bool (*)(void*, float), void*) const;
+
+pensee_status write_file(WriteFile write, const pensee_model* model, const char* path,
+                         int (*progress)(void* user, float fraction), void* user, pensee_error* error) {
+  return guard(error, [&]() -> Status {
+    if (!model) return null_argument("model");
+    if (!path) return null_argument("path");
+    struct Caller {
+      int (*progress)(void*, float);
+      void* user;
+    } caller = {progress, user};
+    const auto tell = [](void* to, float fraction) {
+      const auto& c = *static_cast<const Caller*>(to);
+      return c.progress(c.user, fraction) == 0;
+    };
+    return ((*model->engine).*write)(path, progress ? +tell : nullptr, &caller);
+  });
+}
+
 }  // namespace
 }  // namespace pensee::api
 
@@ -187,19 +210,12 @@ void pensee_model_free(pensee_model* model) { delete model; }
 
 pensee_status pensee_model_save_packed(const pensee_model* model, const char* path,
                                        int (*progress)(void* user, float fraction), void* user, pensee_error* error) {
-  return guard(error, [&]() -> Status {
-    if (!model) return null_argument("model");
-    if (!path) return null_argument("path");
-    struct Caller {
-      int (*progress)(void*, float);
-      void* user;
-    } caller = {progress, user};
-    const auto tell = [](void* to, float fraction) {
-      const auto& c = *static_cast<const Caller*>(to);
-      return c.progress(c.user, fraction) == 0;
-    };
-    return model->engine->save_packed(path, progress ? +tell : nullptr, &caller);
-  });
+  return write_file(&Engine::save_packed, model, path, progress, user, error);
+}
+
+pensee_status pensee_model_tune(const pensee_model* model, const char* path,
+                                int (*progress)(void* user, float fraction), void* user, pensee_error* error) {
+  return write_file(&Engine::tune, model, path, progress, user, error);
 }
 
 pensee_status pensee_model_get_info(const pensee_model* model, pensee_model_info* info, pensee_error* error) {

@@ -2,6 +2,7 @@
 #include "backends/backend.h"
 
 #include "backends/native/native_backend.h"
+#include "backends/tuned/tuned_backend.h"
 #ifdef PENSEE_HAVE_ONEDNN
 #include "backends/onednn/onednn_backend.h"
 #endif
@@ -22,6 +23,7 @@ struct Row {
 
 const Row kRows[] = {
     {"native", make_native_backend, ""},
+    {"auto", make_auto_backend, ""},
 #ifdef PENSEE_HAVE_ONEDNN
     {"onednn", make_onednn_backend, ""},
 #else
@@ -46,7 +48,7 @@ Result<std::unique_ptr<Backend>> make_backend(std::string_view name, const Backe
     if (row.make) return row.make(options);
     return Status::unsupported("backend '{}' is not in this build of pensee: {}", name, row.how_to);
   }
-  return Status::unsupported("backend '{}' is unknown; choose one of: native, onednn, blas", name);
+  return Status::unsupported("backend '{}' is unknown; choose one of: auto, native, onednn, blas", name);
 }
 
 bool backend_built_in(std::string_view name) {

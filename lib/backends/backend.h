@@ -28,6 +28,7 @@ class WeightSource {
   int64_t matrices = 1;
   int64_t rows = 0;  // of one matrix: outputs
   int64_t cols = 0;  // inputs
+  bool by_row = false;  // only row() will be called: an embedding that is no head
 };
 
 // A weight as the backend packed it before, kept in a file.
@@ -73,10 +74,14 @@ class PackedWeight {
   virtual bool many_at_once() const { return false; }
   // All that Backend::adopt needs besides the shape; empty where the backend cannot do that.
   virtual std::span<const std::byte> packed() const { return {}; }
-  uint64_t owned_bytes() const { return in_file ? 0 : bytes; }  // of the process alone: what a budget counts
+  // Gives copy_bytes back; what is left computes alone. Before the first multiplication.
+  virtual void drop_copy() noexcept {}
+  // Of the process alone: what a budget counts.
+  uint64_t owned_bytes() const { return (in_file ? 0 : bytes) + copy_bytes; }
 
   int64_t matrices = 1, rows = 0, cols = 0;
-  uint64_t bytes = 0;
+  uint64_t bytes = 0;       // that one row of activations reads
+  uint64_t copy_bytes = 0;  // of the same numbers packed once more, for many rows
   bool in_file = false;  // used where they lie in a mapped file
   StoredType stored = StoredType::f32;
   std::string_view layout;  // "u4s", "f32": for inspect and bench
@@ -84,10 +89,13 @@ class PackedWeight {
 
 enum class Activations : uint8_t { int16, int8 };  // how native meets quantised weights: as good as float, or faster
 
+struct Tuning;  // tuned/tuning.h
+
 struct BackendOptions {
   const Kernels* kernels = nullptr;
   Activations activations = Activations::int16;
   bool exact = true;  // false: instructions that round in their own way are welcome where the CPU has them (BF16)
+  const Tuning* tuning = nullptr;  // for "auto" with exact off, read while it is made; null: the default
 };
 
 class Backend {
@@ -99,7 +107,7 @@ class Backend {
   virtual const char* name() const = 0;
 };
 
-// "native", "onednn", "blas"; one that was not built in is UNSUPPORTED and the message says how to get it.
+// "native", "onednn", "blas", "auto"; one that was not built in is UNSUPPORTED and the message says how to get it.
 Result<std::unique_ptr<Backend>> make_backend(std::string_view name, const BackendOptions& options);
 bool backend_built_in(std::string_view name);
 

@@ -34,7 +34,8 @@ struct EngineOptions {
   ThreadPriority thread_priority = ThreadPriority::normal;
   std::string backend = "native";
   Activations activations = Activations::int16;
-  bool exact = true;  // as in BackendOptions
+  bool exact = true;        // as in BackendOptions
+  std::string tuning_file;  // for backend "auto" with exact off; "": the default
   CacheType cache_type = CacheType::f32;
   std::optional<CacheType> value_cache_type;  // absent: the same; latent models keep values inside their keys
   bool mtp = true;                            // load the layer of multi-token prediction where there is one
@@ -95,6 +96,8 @@ class Engine {
   Status set_weights(std::span<const NamedTensor> tensors);
   // Everything into a packed file: see models/packed_model.h. Nothing changes meanwhile; others may compute.
   Status save_packed(const std::string& path, bool (*progress)(void* user, float fraction), void* user) const;
+  // Measures every backend on the shapes of the weights and writes a tuning (backends/tuned/tuning.h).
+  Status tune(const std::string& path, bool (*progress)(void* user, float fraction), void* user) const;
 
   Result<std::string> render(const Prompt& prompt, const GenerateOptions& options) const;
   Result<std::vector<int32_t>> prompt_ids(const Prompt& prompt, const GenerateOptions& options) const;

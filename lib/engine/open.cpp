@@ -4,6 +4,7 @@
 #include <chrono>
 #include <functional>
 
+#include "backends/tuned/tuning.h"
 #include "engine/engine.h"
 #include "formats/tensors.h"
 
@@ -213,6 +214,11 @@ Result<std::shared_ptr<Engine>> start(const EngineOptions& options) {
   backend_options.kernels = kernels;
   backend_options.activations = options.activations;
   backend_options.exact = options.exact;
+  Tuning tuning;
+  if (options.backend == "auto" && !options.exact && !options.tuning_file.empty()) {
+    PENSEE_ASSIGN(tuning, read_tuning(options.tuning_file));
+    backend_options.tuning = &tuning;
+  }
   PENSEE_ASSIGN(engine->backend, make_backend(options.backend, backend_options));
   return engine;
 }

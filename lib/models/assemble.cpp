@@ -80,8 +80,8 @@ void count_packed(Model& m) {
   uint64_t all = 0, mapped = 0;
   double active = 0;
   const auto add_weight = [&](const PackedWeight& weight, double share) {
-    all += weight.bytes;
-    mapped += weight.bytes - weight.owned_bytes();
+    all += weight.bytes + weight.copy_bytes;
+    mapped += weight.in_file ? weight.bytes : 0;
     active += share * static_cast<double>(weight.bytes);
   };
   const auto add = [&](const Linear& linear, double share) {
@@ -181,25 +181,52 @@ Status Assembler::tell_progress() {
 Result<Assembler::Packed> Assembler::pack_source(const WeightSource& source) {
   PENSEE_TRY(tell_progress());
   PENSEE_ASSIGN(auto made, backend_.pack(source, pool_));
-  if (budget_ && !budget_->take(made->bytes)) {
+  if (!budget_) return made;
+  // Copies give way to what cannot be done without.
+  const auto fits = [&] {
+    return budget_->limit() == 0 || budget_->used() + made->owned_bytes() <= budget_->limit();
+  };
+  if (!fits()) made->drop_copy();
+  while (!fits() && drop_a_copy()) {
+  }
+  if (!budget_->take(made->owned_bytes())) {
     return Status::format(Code::out_of_memory, "'{}': the weights need more than the memory_budget of {} bytes",
                           source.name, budget_->limit());
   }
-  if (budget_) taken_ += made->bytes;
+  taken_ += made->owned_bytes();
   return made;
 }
 
-Result<Assembler::Packed> Assembler::pack(std::vector<StackedRows::Piece> pieces, int64_t matrices) {
+bool Assembler::drop_a_copy() {
+  const auto drop = [&](PackedWeight* weight) {
+    if (!weight || weight->copy_bytes == 0) return false;
+    budget_->give(weight->copy_bytes);
+    taken_ -= weight->copy_bytes;
+    weight->drop_copy();
+    return true;
+  };
+  for (auto& [target, linear] : linears_) {
+    for (const auto& part : linear.parts) {
+      if (drop(part.get())) return true;
+    }
+  }
+  return std::any_of(packed_.begin(), packed_.end(), [&](auto& one) { return drop(one.second.get()); });
+}
+
+Result<Assembler::Packed> Assembler::pack(std::vector<StackedRows::Piece> pieces, int64_t matrices, bool by_row) {
   for (const auto& piece : pieces) {
     stored_done_ += row_bytes(piece.tensor->type, piece.tensor->cols()) * static_cast<uint64_t>(piece.rows);
   }
-  return pack_source(StackedRows(std::move(pieces), matrices));
+  StackedRows source(std::move(pieces), matrices);
+  source.by_row = by_row;
+  return pack_source(source);
 }
 
 Status Assembler::packed(const BoundWeights& w, Slot slot, Packed& target) {
   const Tensor* tensor = w.one(slot);
   if (!tensor) return Status();
-  PENSEE_ASSIGN(auto made, pack({{tensor, 0, tensor->rows()}}, 1));
+  const bool by_row = (slot == Slot::embedding && !c_.tie_word_embeddings) || slot == Slot::mtp_embedding;
+  PENSEE_ASSIGN(auto made, pack({{tensor, 0, tensor->rows()}}, 1, by_row));
   packed_.emplace_back(&target, std::move(made));
   return Status();
 }

@@ -57,7 +57,8 @@ class Assembler {
 
   Status tell_progress();
   Result<Packed> pack_source(const WeightSource& source);
-  Result<Packed> pack(std::vector<StackedRows::Piece> pieces, int64_t matrices);
+  bool drop_a_copy();  // of a weight that was packed before; false: there is none
+  Result<Packed> pack(std::vector<StackedRows::Piece> pieces, int64_t matrices, bool by_row = false);
   Status packed(const BoundWeights& w, Slot slot, Packed& target);
   Status vector(const BoundWeights& w, Slot slot, std::vector<float>& target);
   Status read_vector(const Tensor& tensor, std::vector<float>& out);

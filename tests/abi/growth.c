@@ -91,6 +91,7 @@ static void offsets(void) {
   AT(pensee_model_options, low_memory_user, 128);
   AT(pensee_model_options, thread_priority, 136);
   AT(pensee_model_options, packed_file, 140);
+  AT(pensee_model_options, tuning_file, 144);
   AT(pensee_memory, budget, 8);
   AT(pensee_memory, scratch, 40);
   AT(pensee_memory, mapped, 48);
@@ -122,7 +123,7 @@ static void defaults(void) {
   CHECK(s.struct_size == sizeof s && s.temperature == -1.0f && s.top_k == -1 && s.typical_p == 0.0f && !s.order);
   const pensee_memory b = PENSEE_MEMORY_INIT;
   CHECK(m.thread_priority == 0 && m.low_memory == NULL && m.low_memory_user == NULL);
-  CHECK(m.packed_file == PENSEE_PACKED_MAP);
+  CHECK(m.packed_file == PENSEE_PACKED_MAP && m.tuning_file == NULL);
   CHECK(b.struct_size == sizeof b && b.used == 0 && b.scratch == 0 && b.mapped == 0);
   CHECK(v.struct_size == sizeof v && v.n == 0 && v.at_once == 0);
   CHECK(i.struct_size == sizeof i && i.bos_token_id == -1 && i.eos_token_id == -1);

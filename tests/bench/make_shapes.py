@@ -22,7 +22,7 @@ Type = gguf.GGMLQuantizationType
 POOL_BLOCKS = 65521  # of 32 weights; a prime, so that rows do not line up with the pool's period
 WRITE_BLOCKS = 1 << 19
 
-LLAMA_CPP_ARCH = {"qwen2": "qwen2", "v2_lite": "deepseek2", "v3_1.3b": "deepseek2"}
+LLAMA_CPP_ARCH = {"qwen2": "qwen2", "v2_lite": "deepseek2", "v3_1.3b": "deepseek2", "v3_layers": "deepseek2"}
 SHAPES = {
     # DeepSeek-V2-Lite: 15.7 B parameters, 2.4 B active.
     "v2_lite": dict(
@@ -39,10 +39,13 @@ SHAPES = {
         layers=28, hidden=1536, heads=12, kv_heads=2, width=8960, vocab=151936, theta=10000.0, context=131072,
         tied=False, pre="qwen2"),
 }
+# Two of its layers, dense and with experts, to measure matrices by.
+SHAPES["v3_layers"] = dict(SHAPES["v3_1.3b"], layers=2, vocab=32000)
 FILES = {  # file: (shape, type of the matrices, type of the output matrix)
     "v2-lite-q4_0": ("v2_lite", Type.Q4_0, Type.Q6_K),
     "v3-1.3b-q4_0": ("v3_1.3b", Type.Q4_0, Type.Q6_K),
     "v3-1.3b-q8_0": ("v3_1.3b", Type.Q8_0, Type.Q8_0),
+    "v3-layers-q8_0": ("v3_layers", Type.Q8_0, Type.Q8_0),
     "qwen2-1.5b-q4_0": ("qwen2", Type.Q4_0, Type.Q6_K),
     "qwen2-1.5b-q8_0": ("qwen2", Type.Q8_0, Type.Q8_0),
 }

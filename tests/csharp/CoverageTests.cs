@@ -31,6 +31,7 @@ namespace Pensee.Tests
             ["pensee_reply_logprobs"] = "pensee_reply_copy_logprobs",
             ["pensee_score"] = "pensee_score_traced",
             ["pensee_model_save_packed"] = "pensee_model_save_packed_told",
+            ["pensee_model_tune"] = "pensee_model_tune_told",
             ["pensee_model_set_weights"] = "set_weights",
         };
 

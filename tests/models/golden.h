@@ -3,7 +3,6 @@
 
 #include <doctest/doctest.h>
 
-#include <cmath>
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -77,7 +76,8 @@ struct Runner {
   Scratch scratch;
 
   Runner(const std::string& folder, int threads, const std::string& backend_name = "native",
-         CacheType cache_type = CacheType::f32, bool load_mtp = false, bool exact = true) {
+         CacheType cache_type = CacheType::f32, bool load_mtp = false, bool exact = true,
+         Activations activations = Activations::int16) {
     auto made_pool = ThreadPool::create(threads);
     REQUIRE(made_pool.ok());
     pool = *std::move(made_pool);
@@ -86,6 +86,7 @@ struct Runner {
     BackendOptions backend_options;
     backend_options.kernels = *kernels;
     backend_options.exact = exact;
+    backend_options.activations = activations;
     auto made = make_backend(backend_name, backend_options);
     REQUIRE(made.ok());
     backend = *std::move(made);
@@ -162,17 +163,6 @@ inline float largest_difference(std::span<const float> a, std::span<const float>
     if (!(difference <= most)) most = difference;  // NaN counts
   }
   return most;
-}
-
-inline double cosine(std::span<const float> a, std::span<const float> b) {
-  REQUIRE(a.size() == b.size());
-  double ab = 0, aa = 0, bb = 0;
-  for (size_t i = 0; i < a.size(); ++i) {
-    ab += static_cast<double>(a[i]) * static_cast<double>(b[i]);
-    aa += static_cast<double>(a[i]) * static_cast<double>(a[i]);
-    bb += static_cast<double>(b[i]) * static_cast<double>(b[i]);
-  }
-  return ab / std::sqrt(aa * bb);
 }
 
 inline std::vector<std::string> golden_folders(const std::string& data) {

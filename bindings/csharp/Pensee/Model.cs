@@ -193,16 +193,16 @@ namespace Pensee
         /// <param name="progress">Called on this thread with 0..1; false cancels.</param>
         public void SavePacked(string path, Func<float, bool>? progress = null)
         {
-            if (path == null) throw new ArgumentNullException(nameof(path));
-            using (var model = Handle.Borrow())
-            {
-                var pointer = model.Pointer;
-                Progress.Run(progress, native =>
-                {
-                    Native.pensee_model_save_packed_told(pointer, Texts.Checked(path, "path"), native);
-                    return 0;
-                });
-            }
+            WriteFile((model, file, told) => Native.pensee_model_save_packed_told(model, file, told), path, progress);
+        }
+
+        /// <summary>Measures each backend on this model's shapes and writes what <see cref="ModelOptions.TuningFile"/>
+        /// reads. Some seconds a shape; keep the machine idle meanwhile.</summary>
+        /// <param name="path">The file.</param>
+        /// <param name="progress">Called on this thread with 0..1; false cancels.</param>
+        public void Tune(string path, Func<float, bool>? progress = null)
+        {
+            WriteFile((model, file, told) => Native.pensee_model_tune_told(model, file, told), path, progress);
         }
 
         /// <summary>Replaces weights in place, as a trainer hands them over: all or nothing. Tensors that are packed
@@ -390,6 +390,20 @@ namespace Pensee
             }
         }
 
+        private void WriteFile(Action<IntPtr, string, Progress?> write, string path, Func<float, bool>? progress)
+        {
+            if (path == null) throw new ArgumentNullException(nameof(path));
+            using (var model = Handle.Borrow())
+            {
+                var pointer = model.Pointer;
+                Progress.Run(progress, native =>
+                {
+                    write(pointer, Texts.Checked(path, "path"), native);
+                    return 0;
+                });
+            }
+        }
+
         private static IntPtr Open(ModelOptions? options, Func<pensee_model_options, IntPtr> call)
         {
             using (var native = new pensee_model_options())
@@ -422,6 +436,7 @@ namespace Pensee
             to.keep_file = from.KeepFile ? 1 : 0;
             to.thread_priority = (int)from.ThreadPriority;
             to.packed_file = (int)from.PackedFile;
+            to.set_tuning_file(Texts.Checked(from.TuningFile, "tuning_file"));
         }
 
         private static int[] Array(IEnumerable<int> ids)

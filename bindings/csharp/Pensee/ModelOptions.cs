@@ -21,7 +21,7 @@ namespace Pensee
         /// <summary>Read headers, tokenizer and template only: enough to inspect and tokenize, in
         /// milliseconds.</summary>
         public bool SkipWeights { get; set; }
-        /// <summary>false: allow what rounds in its own way. A new ModelOptions says true.</summary>
+        /// <summary>false: allow what is faster and rounds in its own way. A new ModelOptions says true.</summary>
         public bool Exact { get; set; } = true;
         /// <summary>"scalar", "avx2", "avx512", "neon", "neon_dotprod", "neon_i8mm"; null: the best of this
         /// CPU.</summary>
@@ -49,5 +49,8 @@ namespace Pensee
         public WorkerPriority ThreadPriority { get; set; }
         /// <summary>How a file of <see cref="Model.SavePacked"/> is used.</summary>
         public PackedFile PackedFile { get; set; }
+        /// <summary>A file of <see cref="Model.Tune"/>, for <see cref="Backend.Auto"/> with <see cref="Exact"/> off;
+        /// null: what was measured when the library was made.</summary>
+        public string? TuningFile { get; set; }
     }
 }

@@ -6,6 +6,7 @@ None is as good as leaving a keyword away. Annotations are evaluated here (no `f
 """
 
 import inspect
+import os
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypedDict, TypeVar
@@ -29,6 +30,7 @@ from ._options import (
     json_text,
     logit_bias,
     one_of,
+    path,
     real,
     sampler_order,
     texts,
@@ -73,7 +75,14 @@ class ModelOptions(TypedDict, total=False):
         Backend | None,
         Row(one_of(BACKENDS), '"auto", "native": identical tokens whatever the threads; "onednn", "blas": only close'),
     ]
-    exact: Annotated[bool | None, Row(flag, "False: allow what rounds in its own way")]
+    exact: Annotated[
+        bool | None,
+        Row(flag, 'False: allow what is faster and rounds in its own way: backend "auto" may mix backends, its '
+            'activations are "int8"'),
+    ]  # fmt: skip
+    tuning_file: Annotated[
+        str | os.PathLike[str] | None, Row(path, 'of Model.tune(), for backend "auto" with exact=False')
+    ]
     memory_budget: Annotated[
         int | None,
         Row(whole(0, UINT64_MAX), "bytes for weights, caches and scratch together; 0: no limit. Beyond: OutOfMemory"),

@@ -317,7 +317,17 @@ class Model(_Generates):
         """
         if progress is not None:
             _options.callback(progress, "progress")
-        self._native.save_packed(_path(path), progress)
+        self._native.save_packed(_options.path(path, "path"), progress)
+
+    def tune(self, path: str | os.PathLike[str], progress: Callable[[float], bool | None] | None = None) -> None:
+        """Measures each backend on this model's shapes and writes what Model(tuning_file=path, exact=False) reads. Some
+        seconds a shape; keep the machine idle meanwhile.
+
+        progress    called on this thread with 0..1; False cancels (Error with Status.CANCELLED)
+        """
+        if progress is not None:
+            _options.callback(progress, "progress")
+        self._native.tune(_options.path(path, "path"), progress)
 
     def parse_reply(self, text: str, *, in_thought: bool = False) -> Reply:
         """Splits a text that was generated elsewhere, or kept, as a stream of this model would: thought, answer and
@@ -340,7 +350,7 @@ class Model(_Generates):
     def restore(self, path: str | os.PathLike[str]) -> Session:
         """The session that Session.save() wrote: of this model, with the same cache types. It answers bit for bit as
         the saved one would."""
-        return Session(self._native.restore(_path(path)), self._info)
+        return Session(self._native.restore(_options.path(path, "path")), self._info)
 
     def loads(self, data: bytes | bytearray | memoryview) -> Session:
         """The session that Session.dumps() returned."""
@@ -398,7 +408,7 @@ class Session(_Generates):
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes what was computed to a file, atomically; Model.restore() reads it."""
-        self._native.save(_path(path))
+        self._native.save(_options.path(path, "path"))
 
     def dumps(self) -> bytes:
         """save() into memory; Model.loads() reads it."""
@@ -423,13 +433,6 @@ class Session(_Generates):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-
-def _path(path: str | os.PathLike[str]) -> bytes:
-    name = os.fsencode(path)
-    if b"\0" in name:
-        raise BadArgument("path: holds a zero byte")
-    return name
 
 
 def _experts_to_replay(
@@ -460,7 +463,7 @@ def _open(source: Source | _FilePart, options: _pensee.ModelOptions) -> _pensee.
     if source is None:
         return _pensee.Model.open(None, options)
     if isinstance(source, (str, os.PathLike)):
-        return _pensee.Model.open(_path(source), options)
+        return _pensee.Model.open(_options.path(source, "path"), options)
     if isinstance(source, _FilePart):
         _options.integer(source.fd, "fd", 0, _options.INT32_MAX)
         return _pensee.Model.open_fd(source.fd, source.offset, source.length, options)

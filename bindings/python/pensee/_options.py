@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import operator
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, SupportsFloat, SupportsIndex, cast
 
@@ -48,6 +49,13 @@ def utf8(text: object, name: str) -> bytes:
         return text.encode("utf-8")
     except UnicodeEncodeError as error:
         raise BadArgument(f"{name}: a lone surrogate at character {error.start}") from None
+
+
+def path(value: str | os.PathLike[str], name: str) -> bytes:
+    encoded = os.fsencode(value)
+    if b"\0" in encoded:
+        raise BadArgument(f"{name}: holds a zero byte")
+    return encoded
 
 
 def integer(value: SupportsIndex, name: str, low: int, high: int) -> int:

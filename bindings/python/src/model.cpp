@@ -51,6 +51,7 @@ Model open_model(const ModelOptions& options, Open open) {
   ProgressState progress{&options.progress, nullptr};
   pensee_model_options c = options;
   c.isa = options.isa ? options.isa->c_str() : nullptr;
+  c.tuning_file = options.tuning_file ? options.tuning_file->c_str() : nullptr;
   c.progress = on_progress;
   c.progress_user = &progress;
   if (!options.log.is_none()) {
@@ -291,12 +292,14 @@ py::dict memory(const Model& model) {
   return d;
 }
 
-void save_packed(const Model& model, const std::string& path, const py::object& progress) {
+// pensee_model_save_packed or pensee_model_tune.
+template <auto write>
+void write_file(const Model& model, const std::string& path, const py::object& progress) {
   const auto owner = model.get();
   ProgressState state{&progress, nullptr};
   pensee_error error = PENSEE_ERROR_INIT;
   pensee_status status = PENSEE_OK;
-  without_gil([&] { status = pensee_model_save_packed(owner->handle, path.c_str(), on_progress, &state, &error); });
+  without_gil([&] { status = write(owner->handle, path.c_str(), on_progress, &state, &error); });
   if (state.raised) std::rethrow_exception(state.raised);
   check(status, error);
 }
@@ -328,7 +331,8 @@ void define_model(py::module_& module) {
       .def("set_threads", &set_threads, py::arg("threads"))
       .def("memory", &memory)
       .def("set_weights", &set_weights, py::arg("tensors"))
-      .def("save_packed", &save_packed, py::arg("path"), py::arg("progress"))
+      .def("save_packed", &write_file<pensee_model_save_packed>, py::arg("path"), py::arg("progress"))
+      .def("tune", &write_file<pensee_model_tune>, py::arg("path"), py::arg("progress"))
       .def("parse_reply", &parse_reply, py::arg("text"), py::arg("flags"))
       .def("render", &render, py::arg("prompt"), py::arg("options"));
   define_session(module, model);

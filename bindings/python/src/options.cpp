@@ -28,7 +28,8 @@ void define_model_options(py::module_& module) {
       .def_readwrite("keep_file", &ModelOptions::keep_file)
       .def_readwrite("thread_priority", &ModelOptions::thread_priority)
       .def_readwrite("low_memory", &ModelOptions::low_memory)
-      .def_readwrite("packed_file", &ModelOptions::packed_file);
+      .def_readwrite("packed_file", &ModelOptions::packed_file)
+      .def_readwrite("tuning_file", &ModelOptions::tuning_file);
 }
 
 void define_sampling(py::module_& module) {

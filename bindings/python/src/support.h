@@ -65,6 +65,7 @@ class Callback {
 struct ModelOptions : pensee_model_options {
   ModelOptions() : pensee_model_options(PENSEE_MODEL_OPTIONS_INIT) {}
   std::optional<std::string> isa;
+  std::optional<std::string> tuning_file;
   py::object progress = py::none();    // (float) -> bool | None
   py::object log = py::none();         // (int level, str text) -> None
   py::object low_memory = py::none();  // (int bytes) -> bool | None

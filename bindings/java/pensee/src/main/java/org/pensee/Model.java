@@ -266,6 +266,9 @@ public final class Model implements Generator, AutoCloseable {
      */
     public void savePacked(Path path, Progress progress) { Opening.savePacked(use(), path, progress); }
 
+    /** Measures each backend, for {@link ModelOptions#tuningFile}, on an idle machine; path and progress likewise. */
+    public void tune(Path path, Progress progress) { Opening.tune(use(), path, progress); }
+
     /**
      * Replaces weights in place, as a trainer hands them over: all or nothing. Tensors that are packed together (q, k,
      * v; gate and up of all experts) come together, unless {@link ModelOptions#keepFile()} was set. What sessions had

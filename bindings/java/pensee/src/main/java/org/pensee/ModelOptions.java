@@ -12,7 +12,7 @@ import java.util.Objects;
  * @param contextMax       positions a session may hold; 0: the model's own limit
  * @param memoryBudget     bytes for weights, caches and scratch together; 0: no limit
  * @param skipWeights      read headers, tokenizer and template only: enough to inspect and tokenize, in milliseconds
- * @param exact            false: allow what rounds in its own way
+ * @param exact            false: allow what is faster and rounds in its own way
  * @param isa              "scalar", "avx2", "avx512", "neon", "neon_dotprod"; null: the best of this CPU
  * @param progress         told on the loading thread; can cancel; null: nobody is told
  * @param valueCacheType   the cache's type of values apart from keys, {@link CacheType#INT4} too
@@ -24,12 +24,14 @@ import java.util.Objects;
  * @param keepFile         the file stays open, so that {@link Model#setWeights} may be given a part of a packed group
  * @param threadPriority   of the threads that the library starts, never of yours
  * @param packedFile       how a file of {@link Model#savePacked} is used
+ * @param tuningFile       of {@link Model#tune}, for {@link Backend#AUTO} with exact false; null: what was measured
+ *                         when the library was made
  */
 public record ModelOptions(int threads, Backend backend, Activations activations, CacheType cacheType,
                            long contextMax, long memoryBudget, boolean skipWeights, boolean exact, String isa,
                            Progress progress, CacheType valueCacheType, int mtp, long prefixCacheBytes,
                            int maxConcurrent, int maxWaiting, boolean keepFile, ThreadPriority threadPriority,
-                           PackedFile packedFile) {
+                           PackedFile packedFile, String tuningFile) {
     /** All of them: use {@link #builder}. */
     public ModelOptions {
         Objects.requireNonNull(backend, "backend");
@@ -69,6 +71,7 @@ public record ModelOptions(int threads, Backend backend, Activations activations
         private boolean keepFile;
         private ThreadPriority threadPriority = ThreadPriority.NORMAL;
         private PackedFile packedFile = PackedFile.MAP;
+        private String tuningFile;
 
         private Builder() {
         }
@@ -115,7 +118,7 @@ public record ModelOptions(int threads, Backend backend, Activations activations
             return this;
         }
 
-        /** False: allow what rounds in its own way. */
+        /** False: allow what is faster and rounds in its own way. */
         public Builder exact(boolean exact) {
             this.exact = exact;
             return this;
@@ -181,6 +184,12 @@ public record ModelOptions(int threads, Backend backend, Activations activations
             return this;
         }
 
+        /** Of {@link Model#tune}, for {@link Backend#AUTO} with exact false. */
+        public Builder tuningFile(String tuningFile) {
+            this.tuningFile = tuningFile;
+            return this;
+        }
+
         /**
          * The options.
          *
@@ -189,7 +198,7 @@ public record ModelOptions(int threads, Backend backend, Activations activations
         public ModelOptions build() {
             return new ModelOptions(threads, backend, activations, cacheType, contextMax, memoryBudget, skipWeights,
                                     exact, isa, progress, valueCacheType, mtp, prefixCacheBytes, maxConcurrent,
-                                    maxWaiting, keepFile, threadPriority, packedFile);
+                                    maxWaiting, keepFile, threadPriority, packedFile, tuningFile);
         }
     }
 }

@@ -51,6 +51,7 @@ final class Opening {
         to.setKeep_file(from.keepFile() ? 1 : 0);
         to.setThread_priority(from.threadPriority().value);
         to.setPacked_file(from.packedFile().value);
+        to.set_tuning_file(Texts.checked(from.tuningFile(), "tuning_file"));
     }
 
     static void checkPart(long offset, long length) {
@@ -67,12 +68,25 @@ final class Opening {
         return copy;
     }
 
+    private interface Writing {
+        void write(long model, String file, pensee_progress told);
+    }
+
     /** Model.savePacked; ends the use. */
     static void savePacked(Handle.Use use, java.nio.file.Path path, Progress progress) {
+        writeFile(Native::pensee_model_save_packed_told, use, path, progress);
+    }
+
+    /** Model.tune; ends the use. */
+    static void tune(Handle.Use use, java.nio.file.Path path, Progress progress) {
+        writeFile(Native::pensee_model_tune_told, use, path, progress);
+    }
+
+    private static void writeFile(Writing writing, Handle.Use use, java.nio.file.Path path, Progress progress) {
         try (Handle.Use model = use) {
             final String file = Texts.checked(path.toFile().getPath(), "path");
             ProgressCall.run(progress, told -> {
-                Native.pensee_model_save_packed_told(model.pointer, file, told);
+                writing.write(model.pointer, file, told);
                 return null;
             });
         }

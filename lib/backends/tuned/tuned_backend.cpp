@@ -1,0 +1,119 @@
+#include "backends/tuned/tuned_backend.h"
+
+#include <algorithm>
+#include <atomic>
+#include <map>
+
+#include "backends/tuned/tuning.h"
+
+namespace pensee {
+namespace {
+
+class TunedWeight final : public PackedWeight {
+ public:
+  TunedWeight(std::unique_ptr<PackedWeight> native, std::unique_ptr<PackedWeight> many, int64_t from_rows)
+      : native_(std::move(native)), many_(std::move(many)), from_rows_(from_rows) {
+    matrices = native_->matrices;
+    rows = native_->rows;
+    cols = native_->cols;
+    bytes = native_->bytes;
+    copy_bytes = many_->bytes;
+    stored = native_->stored;
+    layout = native_->layout;
+  }
+
+  void multiply(View x, MutableView y, Compute& compute) const noexcept override {
+    chosen(x.rows, 1).multiply(x, y, compute);
+  }
+  void multiply_grouped(const Groups& groups, View x, MutableView y, Compute& compute) const noexcept override {
+    int64_t used = 0;
+    for (int64_t m = 0; m < matrices; ++m) used += groups.offsets[m + 1] > groups.offsets[m];
+    chosen(groups.offsets[matrices], used).multiply_grouped(groups, x, y, compute);
+  }
+  size_t scratch_bytes(int64_t x_rows, int64_t slots) const override {
+    const size_t few = native_->scratch_bytes(x_rows, slots);
+    return many_ ? std::max(few, many_->scratch_bytes(x_rows, slots)) : few;
+  }
+  void row(int64_t row, float* out) const noexcept override { native_->row(row, out); }
+  bool many_at_once() const override {
+    return native_->many_at_once() && (!many_ || many_->many_at_once());
+  }
+  std::span<const std::byte> packed() const override { return native_->packed(); }
+  void drop_copy() noexcept override {
+    many_ = nullptr;
+    copy_bytes = 0;
+  }
+
+ private:
+  const PackedWeight& chosen(int64_t slots, int64_t used) const {
+    return many_ && slots >= from_rows_ * std::max<int64_t>(used, 1) ? *many_ : *native_;
+  }
+
+  std::unique_ptr<PackedWeight> native_, many_;
+  int64_t from_rows_;
+};
+
+class TunedBackend final : public Backend {
+ public:
+  static Result<std::unique_ptr<Backend>> make(Tuning tuning, const BackendOptions& options) {
+    auto backend = std::make_unique<TunedBackend>();
+    backend->tuning_ = std::move(tuning);
+    backend->activations_ = options.activations;
+    PENSEE_ASSIGN(backend->native_, make_backend("native", options));
+    for (const TuningRow& row : backend->tuning_.rows) {
+      std::unique_ptr<Backend>& other = backend->others_[row.backend];
+      if (other) continue;
+      PENSEE_ASSIGN(other, make_backend(row.backend, options));
+      backend->name_ += "+" + row.backend;
+    }
+    return std::unique_ptr<Backend>(std::move(backend));
+  }
+
+  // "native" until a weight lies in another backend's form too.
+  const char* name() const override { return doubled_ ? name_.c_str() : native_->name(); }
+  int packed_layouts() const override { return native_->packed_layouts(); }
+
+  Result<std::unique_ptr<PackedWeight>> pack(const WeightSource& source, ThreadPool& pool) const override {
+    PENSEE_ASSIGN(auto native, native_->pack(source, pool));
+    const TuningRow* row = source.by_row ? nullptr : tuning_.find(source.type, activations_);
+    if (!row) return native;
+    PENSEE_ASSIGN(auto many, others_.at(row->backend)->pack(source, pool));
+    doubled_ = true;
+    return std::unique_ptr<PackedWeight>(
+        std::make_unique<TunedWeight>(std::move(native), std::move(many), row->from_rows));
+  }
+  Result<std::unique_ptr<PackedWeight>> adopt(const PackedSource& source) const override {
+    return native_->adopt(source);
+  }
+
+ private:
+  Tuning tuning_;
+  Activations activations_ = Activations::int16;
+  std::string name_ = "native";
+  std::unique_ptr<Backend> native_;
+  std::map<std::string, std::unique_ptr<Backend>, std::less<>> others_;
+  mutable std::atomic<bool> doubled_{false};
+};
+
+// The rows whose backend is in this build and can be loaded here: a default may name what a machine lacks.
+Tuning usable(const Tuning& all, const BackendOptions& options) {
+  Tuning some;
+  for (const TuningRow& row : all.rows) {
+    if (backend_built_in(row.backend) && make_backend(row.backend, options).ok()) some.rows.push_back(row);
+  }
+  return some;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Backend>> make_auto_backend(const BackendOptions& options) {
+  if (options.exact) return make_backend("native", options);
+  if (options.tuning) return TunedBackend::make(*options.tuning, options);
+  const Kernels* kernels = options.kernels;
+  if (!kernels) {
+    PENSEE_ASSIGN(kernels, kernels_for(""));
+  }
+  return TunedBackend::make(usable(default_tuning(kernels->isa), options), options);
+}
+
+}  // namespace pensee
