@@ -86,7 +86,7 @@ void add_model_flags(Flags& flags, ModelSettings& settings) {
        [&o](const char* v) { o.thread_priority = parse_choice("--thread-priority", v, thread_priorities); }},
       {"backend", "NAME", "auto (default), native, onednn or blas; auto is native, see --no-exact",
        [&o](const char* v) { o.backend = parse_choice("--backend", v, backends); }},
-      {"activations", "TYPE", "int16 (default) or int8: faster on prompts, slightly coarser",
+      {"activations", "TYPE", "int16 (default) or int8: faster on prompts, slightly coarser; --no-exact: int8",
        [&o](const char* v) { o.activations = parse_choice("--activations", v, activations); }},
       {"cache", "TYPE", "f32 (default), f16, bf16 or int8: how keys and values are kept",
        [&o](const char* v) { o.cache_type = parse_choice("--cache", v, cache_types); }},

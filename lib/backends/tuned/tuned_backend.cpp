@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <map>
+#include <mutex>
 
 #include "backends/tuned/tuning.h"
 
@@ -55,18 +56,13 @@ class TunedWeight final : public PackedWeight {
 
 class TunedBackend final : public Backend {
  public:
-  static Result<std::unique_ptr<Backend>> make(Tuning tuning, const BackendOptions& options) {
-    auto backend = std::make_unique<TunedBackend>();
-    backend->tuning_ = std::move(tuning);
-    backend->activations_ = options.activations;
-    PENSEE_ASSIGN(backend->native_, make_backend("native", options));
-    for (const TuningRow& row : backend->tuning_.rows) {
-      std::unique_ptr<Backend>& other = backend->others_[row.backend];
-      if (other) continue;
-      PENSEE_ASSIGN(other, make_backend(row.backend, options));
-      backend->name_ += "+" + row.backend;
+  // `forgiving`: what a row names may be missing here; its weights are then native's alone.
+  TunedBackend(std::unique_ptr<Backend> native, const Tuning& tuning, bool forgiving, const BackendOptions& options)
+      : native_(std::move(native)), tuning_(tuning), forgiving_(forgiving), options_(options) {
+    options_.tuning = nullptr;  // it was lent
+    for (const TuningRow& row : tuning_.rows) {
+      if (name_.find(row.backend) == name_.npos) name_ += "+" + row.backend;
     }
-    return std::unique_ptr<Backend>(std::move(backend));
   }
 
   // "native" until a weight lies in another backend's form too.
@@ -75,9 +71,11 @@ class TunedBackend final : public Backend {
 
   Result<std::unique_ptr<PackedWeight>> pack(const WeightSource& source, ThreadPool& pool) const override {
     PENSEE_ASSIGN(auto native, native_->pack(source, pool));
-    const TuningRow* row = source.by_row ? nullptr : tuning_.find(source.type, activations_);
+    const TuningRow* row = source.by_row ? nullptr : tuning_.find(source.type, options_.activations);
     if (!row) return native;
-    PENSEE_ASSIGN(auto many, others_.at(row->backend)->pack(source, pool));
+    PENSEE_ASSIGN(const Backend* backend, other(row->backend));
+    if (!backend) return native;
+    PENSEE_ASSIGN(auto many, backend->pack(source, pool));
     doubled_ = true;
     return std::unique_ptr<PackedWeight>(
         std::make_unique<TunedWeight>(std::move(native), std::move(many), row->from_rows));
@@ -87,33 +85,38 @@ class TunedBackend final : public Backend {
   }
 
  private:
-  Tuning tuning_;
-  Activations activations_ = Activations::int16;
-  std::string name_ = "native";
+  // Made, and its library loaded, when a weight first wants it. Null: it is not here.
+  Result<const Backend*> other(const std::string& name) const {
+    std::lock_guard lock(mutex_);
+    const auto known = others_.find(name);
+    if (known != others_.end()) return known->second.get();
+    auto made = make_backend(name, options_);
+    if (!made.ok() && !forgiving_) return made.status();
+    return (others_[name] = made.ok() ? *std::move(made) : nullptr).get();
+  }
+
   std::unique_ptr<Backend> native_;
-  std::map<std::string, std::unique_ptr<Backend>, std::less<>> others_;
+  Tuning tuning_;
+  bool forgiving_;
+  BackendOptions options_;
+  std::string name_ = "native";
+  mutable std::mutex mutex_;
+  mutable std::map<std::string, std::unique_ptr<Backend>, std::less<>> others_;
   mutable std::atomic<bool> doubled_{false};
 };
-
-// The rows whose backend is in this build and can be loaded here: a default may name what a machine lacks.
-Tuning usable(const Tuning& all, const BackendOptions& options) {
-  Tuning some;
-  for (const TuningRow& row : all.rows) {
-    if (backend_built_in(row.backend) && make_backend(row.backend, options).ok()) some.rows.push_back(row);
-  }
-  return some;
-}
 
 }  // namespace
 
 Result<std::unique_ptr<Backend>> make_auto_backend(const BackendOptions& options) {
-  if (options.exact) return make_backend("native", options);
-  if (options.tuning) return TunedBackend::make(*options.tuning, options);
+  PENSEE_ASSIGN(auto native, make_backend("native", options));
+  if (options.exact) return native;
   const Kernels* kernels = options.kernels;
   if (!kernels) {
     PENSEE_ASSIGN(kernels, kernels_for(""));
   }
-  return TunedBackend::make(usable(default_tuning(kernels->isa), options), options);
+  const Tuning& tuning = options.tuning ? *options.tuning : default_tuning(kernels->isa);
+  return std::unique_ptr<Backend>(
+      std::make_unique<TunedBackend>(std::move(native), tuning, !options.tuning, options));
 }
 
 }  // namespace pensee
