@@ -43,14 +43,21 @@ constexpr bool is_float(Layout l) { return l <= Layout::f8; }
 struct Group16 {
   int16_t q[kGroup];
   float scale;
-  float scaled_sum;  // scale * (sum[0] + sum[1])
-  int32_t sum[2];    // of q, each half of the group
+  float scaled_sum;  // scale * sum of q
+  int32_t start[2];  // see Start
 };
 struct Group8 {
   int8_t q[kGroup];  // in the order that the layout's words want: ByteOrder
   float scale;
   float scaled_sum;
-  int32_t sum[2];
+  int32_t start[2];
+};
+// What the integer sums of a group begin with, so that weights may be multiplied as they are stored: minus the offset
+// of the weights times the sum of q. start[0] is of the whole group, or with `halves` of its first half and start[1] of
+// its second.
+struct Start {
+  int offset;
+  bool halves;
 };
 enum class ByteOrder : uint8_t { nibbles, bytes };  // of u4, u5 and u6 layouts; of i8
 
@@ -58,19 +65,29 @@ struct TileArgs {
   const uint8_t* scales;  // quantised layouts and f8: the row block's; other float layouts: unused
   const uint8_t* planes;  // float layouts but f8: the row block
   int64_t cols;           // K
-  const void* const* x;   // [tokens] float, Group16 or Group8 rows
+  const void* x;          // [tokens] float, Group16 or Group8 rows
+  int64_t x_stride;       // bytes from one to the next
   float* const* y;        // [tokens] where the row block's outputs go
   int64_t tokens;
   int rows;  // 1..16: outputs that exist
 };
+
+// The start that a layout's tile wants.
+constexpr Start start_of(Layout l, int byte_offset) {
+  if (l == Layout::u4s) return {8, false};
+  if (l == Layout::u5s) return {16, false};
+  if (l == Layout::u6k) return {32, true};
+  return {l == Layout::i8s ? byte_offset : 0, false};
+}
 
 using Tile = void (*)(const TileArgs&);
 
 struct TileTable {
   Tile with_int16[kLayouts];  // float layouts take float rows here and below
   Tile with_int8[kLayouts];
-  void (*quantise16)(const float* x, int64_t cols, Group16* out);
-  void (*quantise8)(const float* x, int64_t cols, ByteOrder order, Group8* out);
+  void (*quantise16)(const float* x, int64_t cols, Start start, Group16* out);
+  void (*quantise8)(const float* x, int64_t cols, ByteOrder order, Start start, Group8* out);
+  int byte_offset8;  // what with_int8 adds to the weights of i8s
 };
 
 extern const TileTable kScalarTiles;

@@ -3,6 +3,7 @@
 #include <sys/mman.h>
 
 #include <algorithm>
+#include <cstring>
 
 #include "backends/native/layouts.h"
 
@@ -35,18 +36,34 @@ Memory::Memory(uint64_t bytes) {
 struct NativeWeight::Rows {
   const std::byte* data;
   int64_t stride;  // bytes
-  const void* at(int64_t row) const { return data + row * stride; }
+  Rows from(int64_t row) const { return {data + row * stride, stride}; }
 };
+
+namespace {
+
+// Whether the rows of each group lie at one distance from another, as those of a head do, or of an expert's own slots.
+bool evenly_spaced(const Groups& groups, int64_t matrices) {
+  for (int64_t m = 0; m < matrices; ++m) {
+    for (int64_t s = groups.offsets[m] + 2; s < groups.offsets[m + 1]; ++s) {
+      const int32_t* in = groups.rows_in + s;
+      if (in[0] - in[-1] != in[-1] - in[-2]) return false;
+    }
+  }
+  return true;
+}
+
+}  // namespace
 
 int64_t NativeWeight::row_bytes_prepared() const {
   const int64_t group = activations_ == Activations::int16 ? sizeof(Group16) : sizeof(Group8);
   return is_float(layout_id) ? cols * 4 : cols / kGroup * group;
 }
 
-size_t NativeWeight::scratch_bytes(int64_t x_rows, int64_t) const {
+size_t NativeWeight::scratch_bytes(int64_t x_rows, int64_t slots) const {
   const size_t touched = Scratch::rounded(static_cast<size_t>(matrices) * sizeof(int32_t));
-  if (is_float(layout_id)) return touched;
-  return touched + Scratch::rounded(static_cast<size_t>(x_rows * row_bytes_prepared()));
+  const size_t sorted = matrices > 1 ? Scratch::rounded(static_cast<size_t>(slots * row_bytes_prepared())) : 0;
+  if (is_float(layout_id)) return touched + sorted;
+  return touched + sorted + Scratch::rounded(static_cast<size_t>(x_rows * row_bytes_prepared()));
 }
 
 // Takes from the scratch; the caller's scope gives it back.
@@ -54,11 +71,13 @@ NativeWeight::Rows NativeWeight::prepare(View x, Compute& compute) const noexcep
   if (is_float(layout_id)) return {reinterpret_cast<const std::byte*>(x.data), x.stride * 4};
   const int64_t stride = row_bytes_prepared();
   std::byte* rows_of_x = compute.scratch.take<std::byte>(x.rows * stride);
+  const bool wide = activations_ == Activations::int16;
+  const Start start = start_of(layout_id, wide ? 0 : tiles_.byte_offset8);
+  const ByteOrder order = layout_id == Layout::i8s ? ByteOrder::bytes : ByteOrder::nibbles;
   const auto quantise = [&](int64_t r) {
     std::byte* out = rows_of_x + r * stride;
-    if (activations_ == Activations::int16) return tiles_.quantise16(x.row(r), cols, reinterpret_cast<Group16*>(out));
-    const ByteOrder order = layout_id == Layout::i8s ? ByteOrder::bytes : ByteOrder::nibbles;
-    tiles_.quantise8(x.row(r), cols, order, reinterpret_cast<Group8*>(out));
+    if (wide) return tiles_.quantise16(x.row(r), cols, start, reinterpret_cast<Group16*>(out));
+    tiles_.quantise8(x.row(r), cols, order, start, reinterpret_cast<Group8*>(out));
   };
   if (x.rows * cols < 32768) {  // about 10 microseconds: not worth waking others
     for (int64_t r = 0; r < x.rows; ++r) quantise(r);
@@ -68,11 +87,24 @@ NativeWeight::Rows NativeWeight::prepare(View x, Compute& compute) const noexcep
   return {rows_of_x, stride};
 }
 
-void NativeWeight::row_block(int64_t matrix, int64_t block, const void* const* x, float* const* y,
+// A copy of the row of each slot, one behind another.
+NativeWeight::Rows NativeWeight::by_slot(const Groups& groups, const Rows& prepared, Compute& compute) const noexcept {
+  const int64_t slots = groups.offsets[matrices], size = row_bytes_prepared();
+  std::byte* sorted = compute.scratch.take<std::byte>(slots * size);
+  constexpr int64_t kTogether = 32;
+  compute.pool.run((slots + kTogether - 1) / kTogether, [&](int64_t task, int) {
+    for (int64_t s = task * kTogether; s < std::min((task + 1) * kTogether, slots); ++s) {
+      std::memcpy(sorted + s * size, prepared.from(groups.rows_in[s]).data, static_cast<size_t>(size));
+    }
+  });
+  return {sorted, size};
+}
+
+void NativeWeight::row_block(int64_t matrix, int64_t block, const Rows& x, float* const* y,
                              int64_t tokens) const noexcept {
   const uint8_t* at = data + (matrix * row_blocks() + block) * block_bytes;
   const int left = static_cast<int>(std::min<int64_t>(rows - block * kTileRows, kTileRows));
-  const TileArgs args = {at, at + planes_at, cols, x, y, tokens, left};
+  const TileArgs args = {at, at + planes_at, cols, x.data, x.stride, y, tokens, left};
   const auto& table = activations_ == Activations::int16 ? tiles_.with_int16 : tiles_.with_int8;
   table[static_cast<int>(layout_id)](args);
 }
@@ -102,14 +134,12 @@ void NativeWeight::multiply(View x, MutableView y, Compute& compute) const noexc
   compute.pool.run(chunks * spans, [&](int64_t task, int) {
     const int64_t first = task / spans * together, last = std::min(first + together, blocks);
     const int64_t end = x.rows * (task % spans + 1) / spans;
-    const void* in[kRowsAtOnce];
     float* out[kRowsAtOnce];
     for (int64_t m = x.rows * (task % spans) / spans; m < end; m += at_once) {
       const int64_t count = std::min(at_once, end - m);
-      for (int64_t i = 0; i < count; ++i) in[i] = prepared.at(m + i);
       for (int64_t b = first; b < last; ++b) {
         for (int64_t i = 0; i < count; ++i) out[i] = y.row(m + i) + b * kTileRows;
-        row_block(0, b, in, out, count);
+        row_block(0, b, prepared.from(m), out, count);
       }
     }
   });
@@ -129,18 +159,20 @@ void NativeWeight::multiply_grouped(const Groups& groups, View x, MutableView y,
     return la != lb ? la > lb : a < b;
   });
   const Rows prepared = prepare(x, compute);
+  const bool spaced = evenly_spaced(groups, matrices);
+  const Rows sorted = spaced ? Rows{} : by_slot(groups, prepared, compute);
   const int64_t together = blocks_at_once(used, compute.pool.threads()), blocks = row_blocks();
   const int64_t chunks = (blocks + together - 1) / together;
   const int64_t at_once = std::clamp<int64_t>(kRowsBytes / row_bytes_prepared() / 12 * 12, 12, kRowsAtOnce);
   auto run_task = [&](int64_t task, int) {
     const int32_t matrix = touched[task / chunks];
     const int64_t first = task % chunks * together, last = std::min(first + together, blocks);
-    const void* in[kRowsAtOnce];
     float* out[kRowsAtOnce];
     const int64_t end = groups.offsets[matrix + 1];
     for (int64_t s = groups.offsets[matrix]; s < end; s += at_once) {
       const int64_t count = std::min(at_once, end - s);
-      for (int64_t i = 0; i < count; ++i) in[i] = prepared.at(groups.rows_in[s + i]);
+      Rows in = spaced ? prepared.from(groups.rows_in[s]) : sorted.from(s);
+      if (spaced && count > 1) in.stride *= groups.rows_in[s + 1] - groups.rows_in[s];
       for (int64_t b = first; b < last; ++b) {
         for (int64_t i = 0; i < count; ++i) out[i] = y.row(groups.rows_out[s + i]) + b * kTileRows;
         row_block(matrix, b, in, out, count);

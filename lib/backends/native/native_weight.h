@@ -54,7 +54,8 @@ class NativeWeight final : public PackedWeight {
  private:
   struct Rows;  // activation rows as the tiles want them
   Rows prepare(View x, Compute& compute) const noexcept;
-  void row_block(int64_t matrix, int64_t block, const void* const* x, float* const* y, int64_t tokens) const noexcept;
+  Rows by_slot(const Groups& groups, const Rows& prepared, Compute& compute) const noexcept;
+  void row_block(int64_t matrix, int64_t block, const Rows& x, float* const* y, int64_t tokens) const noexcept;
   int64_t row_bytes_prepared() const;
   int64_t blocks_at_once(int64_t matrices_used, int threads) const;
 

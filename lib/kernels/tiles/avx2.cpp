@@ -17,6 +17,7 @@
 namespace {
 constexpr int kFloatTokens = 6;  // 12 accumulators of 16 ymm
 constexpr int kIntTokens = 4;    // 8 accumulators, one half of the rows at a time
+constexpr int kByteOffset8 = 0;
 }  // namespace
 
 #include "kernels/tiles/tile.h"
@@ -86,30 +87,26 @@ inline void add_bytes(const uint8_t* planes, int w, const Group16* const* x, __m
 }
 
 // Rows 8 h .. 8 h + 7; planes already point at them.
-template <int kBits, int kOffset, int T, __m256i I::*kHalf>
+template <int kBits, int T, int kPart, __m256i I::*kHalf>
 inline void dot_half(const uint8_t* planes, const Group16* const* x, I* out) {
-  constexpr int kParts = parts<kBits>();
-#pragma GCC unroll 2
-  for (int part = 0; part < kParts; ++part) {
-    __m256i low[T], high[T];
+  __m256i low[T], high[T];
 #pragma GCC unroll 8
-    for (int t = 0; t < T; ++t) {
-      const int32_t all = kParts == 2 ? x[t]->sum[part] : kOffset ? x[t]->sum[0] + x[t]->sum[1] : 0;
-      low[t] = _mm256_set1_epi32(-kOffset * all);
-      high[t] = _mm256_setzero_si256();
-    }
-    if constexpr (kBits == 8) {
+  for (int t = 0; t < T; ++t) {
+    low[t] = _mm256_set1_epi32(x[t]->start[kPart]);
+    high[t] = _mm256_setzero_si256();
+  }
+  if constexpr (kBits == 8) {
 #pragma GCC unroll 8
-      for (int w = 0; w < 8; ++w) add_bytes<T>(planes, w, x, low, high);
-    } else {
+    for (int w = 0; w < 8; ++w) add_bytes<T>(planes, w, x, low, high);
+  } else {
+    constexpr int kWords = 4 / parts<kBits>();
 #pragma GCC unroll 4
-      for (int w = 4 / kParts * part; w < 4 / kParts * (part + 1); ++w) add_word<kBits, T>(planes, w, x, low, high);
-    }
+    for (int w = kWords * kPart; w < kWords * (kPart + 1); ++w) add_word<kBits, T>(planes, w, x, low, high);
+  }
 #pragma GCC unroll 8
-    for (int t = 0; t < T; ++t) {
-      const __m256i rest = kBits == 8 ? high[t] : _mm256_srai_epi32(high[t], 4);
-      out[t * kParts + part].*kHalf = _mm256_add_epi32(low[t], rest);
-    }
+  for (int t = 0; t < T; ++t) {
+    const __m256i rest = kBits == 8 ? high[t] : _mm256_srai_epi32(high[t], 4);
+    out[t].*kHalf = _mm256_add_epi32(low[t], rest);
   }
 }
 
@@ -135,52 +132,49 @@ inline void add_word(const uint8_t* planes, int w, const Group8* const* x, __m25
   }
 }
 
-template <int kBits, int kOffset, int T, __m256i I::*kHalf>
+template <int kBits, int T, int kPart, __m256i I::*kHalf>
 inline void dot_half(const uint8_t* planes, const Group8* const* x, I* out) {
-  constexpr int kParts = parts<kBits>();
-#pragma GCC unroll 2
-  for (int part = 0; part < kParts; ++part) {
-    __m256i sums[T];
+  __m256i sums[T];
 #pragma GCC unroll 8
-    for (int t = 0; t < T; ++t) {
-      const int32_t all = kParts == 2 ? x[t]->sum[part] : kOffset ? x[t]->sum[0] + x[t]->sum[1] : 0;
-      sums[t] = _mm256_set1_epi32(-kOffset * all);
-    }
-    if constexpr (kBits == 8) {
+  for (int t = 0; t < T; ++t) sums[t] = _mm256_set1_epi32(x[t]->start[kPart]);
+  if constexpr (kBits == 8) {
 #pragma GCC unroll 8
-      for (int w = 0; w < 8; ++w) {
-        const __m256i word = load256(planes + 64 * w), magnitude = _mm256_abs_epi8(word);
+    for (int w = 0; w < 8; ++w) {
+      const __m256i word = load256(planes + 64 * w), magnitude = _mm256_abs_epi8(word);
 #pragma GCC unroll 8
-        for (int t = 0; t < T; ++t) {
-          const __m256i signed_x = _mm256_sign_epi8(twice(x[t]->q + 4 * w), word);
-          sums[t] = _mm256_add_epi32(sums[t], widen(_mm256_maddubs_epi16(magnitude, signed_x)));
-        }
-      }
-    } else {
-      constexpr int kTogether = kBits == 4 ? 4 : kBits == 5 ? 2 : 1;  // words before int16 is full
-#pragma GCC unroll 4
-      for (int w = 4 / kParts * part; w < 4 / kParts * (part + 1); w += kTogether) {
-        __m256i pairs[T];
-#pragma GCC unroll 8
-        for (int t = 0; t < T; ++t) pairs[t] = _mm256_setzero_si256();
-#pragma GCC unroll 4
-        for (int i = 0; i < kTogether; ++i) add_word<kBits, T>(planes, w + i, x, pairs);
-#pragma GCC unroll 8
-        for (int t = 0; t < T; ++t) sums[t] = _mm256_add_epi32(sums[t], widen(pairs[t]));
+      for (int t = 0; t < T; ++t) {
+        const __m256i signed_x = _mm256_sign_epi8(twice(x[t]->q + 4 * w), word);
+        sums[t] = _mm256_add_epi32(sums[t], widen(_mm256_maddubs_epi16(magnitude, signed_x)));
       }
     }
+  } else {
+    constexpr int kWords = 4 / parts<kBits>();
+    constexpr int kTogether = kBits == 4 ? 4 : kBits == 5 ? 2 : 1;  // words before int16 is full
+#pragma GCC unroll 4
+    for (int w = kWords * kPart; w < kWords * (kPart + 1); w += kTogether) {
+      __m256i pairs[T];
 #pragma GCC unroll 8
-    for (int t = 0; t < T; ++t) out[t * kParts + part].*kHalf = sums[t];
+      for (int t = 0; t < T; ++t) pairs[t] = _mm256_setzero_si256();
+#pragma GCC unroll 4
+      for (int i = 0; i < kTogether; ++i) add_word<kBits, T>(planes, w + i, x, pairs);
+#pragma GCC unroll 8
+      for (int t = 0; t < T; ++t) sums[t] = _mm256_add_epi32(sums[t], widen(pairs[t]));
+    }
   }
+#pragma GCC unroll 8
+  for (int t = 0; t < T; ++t) out[t].*kHalf = sums[t];
 }
 
-template <class Group, int kBits, int kOffset, int T>
-inline void dot(const uint8_t* planes, const Group* const* x, I* sums) {
-  const Group* again[T];
+template <class Group, int kBits, int T, int kPart>
+inline void dot(const uint8_t* planes, const RowsOf<Group, T>& x, I* sums) {
+  const Group *at[T], *again[T];
 #pragma GCC unroll 8
-  for (int t = 0; t < T; ++t) again[t] = forget(x[t]);
-  dot_half<kBits, kOffset, T, &I::a>(planes, x, sums);
-  dot_half<kBits, kOffset, T, &I::b>(planes + 32, again, sums);
+  for (int t = 0; t < T; ++t) {
+    at[t] = &x[t];
+    again[t] = forget(at[t]);
+  }
+  dot_half<kBits, T, kPart, &I::a>(planes, at, sums);
+  dot_half<kBits, T, kPart, &I::b>(planes + 32, again, sums);
 }
 
 }  // namespace

@@ -17,6 +17,7 @@
 namespace {
 constexpr int kFloatTokens = 6;  // 24 of 32 q registers
 constexpr int kIntTokens = 4;
+constexpr int kByteOffset8 = 0;
 }  // namespace
 
 #include "kernels/tiles/tile.h"
@@ -163,19 +164,16 @@ inline void dot_quad(const uint8_t* planes, int from, int to, int quad, const Gr
   }
 }
 
-template <class Group, int kBits, int kOffset, int T>
-inline void dot(const uint8_t* planes, const Group* const* x, I* sums) {
-  constexpr int kParts = parts<kBits>(), kWords = (kBits == 8 ? 8 : 4) / kParts;
-  for (int part = 0; part < kParts; ++part) {
-    for (int quad = 0; quad < 4; ++quad) {
-      int32x4_t out[T];
-      for (int t = 0; t < T; ++t) {
-        const int32_t all = kParts == 2 ? x[t]->sum[part] : x[t]->sum[0] + x[t]->sum[1];
-        out[t] = vdupq_n_s32(-kOffset * all);
-      }
-      dot_quad<kBits, T>(planes, kWords * part, kWords * (part + 1), quad, x, out);
-      for (int t = 0; t < T; ++t) sums[t * kParts + part].v[quad] = out[t];
-    }
+template <class Group, int kBits, int T, int kPart>
+inline void dot(const uint8_t* planes, const RowsOf<Group, T>& x, I* sums) {
+  constexpr int kWords = (kBits == 8 ? 8 : 4) / parts<kBits>();
+  const Group* at[T];
+  for (int t = 0; t < T; ++t) at[t] = &x[t];
+  for (int quad = 0; quad < 4; ++quad) {
+    int32x4_t out[T];
+    for (int t = 0; t < T; ++t) out[t] = vdupq_n_s32(at[t]->start[kPart]);
+    dot_quad<kBits, T>(planes, kWords * kPart, kWords * (kPart + 1), quad, at, out);
+    for (int t = 0; t < T; ++t) sums[t].v[quad] = out[t];
   }
 }
 

@@ -6,6 +6,7 @@
 namespace {
 constexpr int kFloatTokens = 4;
 constexpr int kIntTokens = 4;
+constexpr int kByteOffset8 = 0;
 }  // namespace
 
 #include "kernels/tiles/tile.h"
@@ -38,20 +39,17 @@ inline int place(const Group8*, int bits, int i) {
   return i / 8 * 8 + 4 * (p % 2) + p / 2;
 }
 
-template <class Group, int kBits, int kOffset, int T>
-inline void dot(const uint8_t* planes, const Group* const* x, I* sums) {
+template <class Group, int kBits, int T, int kPart>
+inline void dot(const uint8_t* planes, const RowsOf<Group, T>& x, I* sums) {
+  constexpr int kNumbers = kGroup / parts<kBits>();
   for (int t = 0; t < T; ++t) {
+    const Group& group = x[t];
     for (int r = 0; r < 16; ++r) {
-      int32_t half[2] = {0, 0};
-      for (int i = 0; i < kGroup; ++i) {
-        half[i / 16] += (number<kBits>(planes, i, r) - kOffset) * x[t]->q[place(x[t], kBits, i)];
+      int32_t sum = group.start[kPart];
+      for (int i = kNumbers * kPart; i < kNumbers * (kPart + 1); ++i) {
+        sum += number<kBits>(planes, i, r) * group.q[place(&group, kBits, i)];
       }
-      if (kBits == 6) {
-        sums[2 * t].v[r] = half[0];
-        sums[2 * t + 1].v[r] = half[1];
-      } else {
-        sums[t].v[r] = half[0] + half[1];
-      }
+      sums[t].v[r] = sum;
     }
   }
 }

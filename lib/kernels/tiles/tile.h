@@ -1,11 +1,12 @@
 // What all ISAs' tiles share: the walk over groups, the scales, the float sums, and the quantisers. An ISA brings
 // vec.h, kFloatTokens and kIntTokens (rows of activations that its registers hold at once), and
 //
-//   template <class Group, int kBits, int kOffset, int T>
-//   void dot(const uint8_t* planes, const Group* const* x, I* sums);
+//   template <class Group, int kBits, int T, int kPart>
+//   void dot(const uint8_t* planes, const RowsOf<Group, T>& x, I* sums);
 //
-// which gives, for T activation groups, the exact sums of (q - kOffset) * x: one a row, or for kBits == 6 one for
-// each half of the group (sums[2 t], sums[2 t + 1]).
+// which gives, for a group of T rows of activations, x[t].start[kPart] and the exact sums of q * x: of the whole group,
+// or for kBits == 6 of its first and second half. kByteOffset8 is what dot adds to the weights of i8 layouts for int8
+// activations.
 #pragma once
 
 #include "kernels/tiles.h"
@@ -57,15 +58,36 @@ inline GroupScale group_scale(const uint8_t* scales, int64_t group) {
   return g;
 }
 
-template <class Group, int kBits, int kOffset, Scales kScales, int T>
-inline void quantised_block(const TileArgs& a, int64_t first) {
-  constexpr int kParts = parts<kBits>();
-  const Group* x[T];
-  F total[T];
-  for (int t = 0; t < T; ++t) {
-    x[t] = static_cast<const Group*>(a.x[first + t]);
-    total[t] = set1(0.0f);
+// T rows at one distance. Every third one has a pointer, and x86-64 reaches the two behind it by base + stride and
+// base + 2 stride: twelve pointers would not fit its registers.
+template <class X, int T>
+struct RowsOf {
+  const uint8_t* third[(T + 2) / 3];
+  int64_t stride;
+  RowsOf(const TileArgs& a, int64_t first) : stride(a.x_stride) {
+    for (int i = 0; i < T; i += 3) third[i / 3] = static_cast<const uint8_t*>(a.x) + (first + i) * stride;
   }
+  const X& operator[](int t) const { return *reinterpret_cast<const X*>(third[t / 3] + t % 3 * stride); }
+  void next() {
+    for (const uint8_t*& p : third) p += sizeof(X);
+  }
+};
+
+template <class Group, int kBits, int T, int kPart>
+inline void fold(const uint8_t* planes, const RowsOf<Group, T>& x, const GroupScale& scale, F* total) {
+  I sums[T];
+  dot<Group, kBits, T, kPart>(planes, x, sums);
+#pragma GCC unroll 16
+  for (int t = 0; t < T; ++t) {
+    total[t] = fma(to_float(sums[t]), mul(scale.scale[kPart], set1(x[t].scale)), total[t]);
+  }
+}
+
+template <class Group, int kBits, Scales kScales, int T>
+inline void quantised_block(const TileArgs& a, int64_t first) {
+  RowsOf<Group, T> x(a, first);
+  F total[T];
+  for (int t = 0; t < T; ++t) total[t] = set1(0.0f);
   const uint8_t* planes = a.planes;
   const int64_t groups = a.cols / kGroup;
   for (int64_t g = 0; g < groups; ++g) {
@@ -73,21 +95,14 @@ inline void quantised_block(const TileArgs& a, int64_t first) {
     if constexpr (T == 1) {
       for (int i = 0; i < plane_bytes<kBits>(); i += 64) __builtin_prefetch(planes + kAhead + i);
     }
-    I sums[T * kParts];
-    dot<Group, kBits, kOffset, T>(planes, x, sums);
     const GroupScale scale = group_scale<kScales>(a.scales, g);
-#pragma GCC unroll 8
-    for (int t = 0; t < T; ++t) {
-      const F s = set1(x[t]->scale);
-#pragma GCC unroll 2
-      for (int p = 0; p < kParts; ++p) {
-        total[t] = fma(to_float(sums[t * kParts + p]), mul(scale.scale[p], s), total[t]);
-      }
-      if constexpr (kScales == Scales::m || kScales == Scales::k) {
-        total[t] = fma(scale.min, set1(x[t]->scaled_sum), total[t]);
-      }
-      ++x[t];
+    fold<Group, kBits, T, 0>(planes, x, scale, total);
+    if constexpr (parts<kBits>() == 2) fold<Group, kBits, T, 1>(planes, x, scale, total);
+    if constexpr (kScales == Scales::m || kScales == Scales::k) {
+#pragma GCC unroll 16
+      for (int t = 0; t < T; ++t) total[t] = fma(scale.min, set1(x[t].scaled_sum), total[t]);
     }
+    x.next();
     planes += plane_bytes<kBits>();
   }
   for (int t = 0; t < T; ++t) {
@@ -96,15 +111,18 @@ inline void quantised_block(const TileArgs& a, int64_t first) {
   }
 }
 
-template <class Group, int kBits, int kOffset, Scales kScales>
+template <class Group, int kBits, Scales kScales>
 void quantised(const TileArgs& a) {
   int64_t t = 0;
-  for (; t + kIntTokens <= a.tokens; t += kIntTokens) quantised_block<Group, kBits, kOffset, kScales, kIntTokens>(a, t);
-  if constexpr (kIntTokens > 4) {
-    for (; t + 4 <= a.tokens; t += 4) quantised_block<Group, kBits, kOffset, kScales, 4>(a, t);
+  for (; t + kIntTokens <= a.tokens; t += kIntTokens) quantised_block<Group, kBits, kScales, kIntTokens>(a, t);
+  if constexpr (kIntTokens > 8) {
+    for (; t + 8 <= a.tokens; t += 8) quantised_block<Group, kBits, kScales, 8>(a, t);
   }
-  for (; t + 2 <= a.tokens; t += 2) quantised_block<Group, kBits, kOffset, kScales, 2>(a, t);
-  for (; t < a.tokens; ++t) quantised_block<Group, kBits, kOffset, kScales, 1>(a, t);
+  if constexpr (kIntTokens > 4) {
+    for (; t + 4 <= a.tokens; t += 4) quantised_block<Group, kBits, kScales, 4>(a, t);
+  }
+  for (; t + 2 <= a.tokens; t += 2) quantised_block<Group, kBits, kScales, 2>(a, t);
+  for (; t < a.tokens; ++t) quantised_block<Group, kBits, kScales, 1>(a, t);
 }
 
 template <Layout kLayout, int T>
@@ -112,7 +130,7 @@ inline void float_block(const TileArgs& a, int64_t first) {
   const float* x[T];
   F total[T];
   for (int t = 0; t < T; ++t) {
-    x[t] = static_cast<const float*>(a.x[first + t]);
+    x[t] = reinterpret_cast<const float*>(static_cast<const uint8_t*>(a.x) + (first + t) * a.x_stride);
     total[t] = set1(0.0f);
   }
   if constexpr (kLayout == Layout::bf16) {
@@ -170,7 +188,7 @@ void floats(const TileArgs& a) {
 
 // Rounds a group to integers of at most kLimit in magnitude, nearest even.
 template <int kLimit, class Group>
-inline void quantise_group(const float* x, int32_t* q, Group* out) {
+inline void quantise_group(const float* x, Start start, int32_t* q, Group* out) {
   const F a = load(x), b = load(x + 16), zero = set1(0.0f);
   const float top = largest(max(abs(a), abs(b)));
   const float poison = sum(fma(b, zero, mul(a, zero)));  // 0, or NaN if a number is not finite
@@ -184,23 +202,23 @@ inline void quantise_group(const float* x, int32_t* q, Group* out) {
     second += q[16 + i];
   }
   out->scale = usable ? top / static_cast<float>(kLimit) : poison;
-  out->sum[0] = first;
-  out->sum[1] = second;
+  out->start[0] = -start.offset * (start.halves ? first : first + second);
+  out->start[1] = start.halves ? -start.offset * second : 0;
   out->scaled_sum = out->scale * static_cast<float>(first + second);
 }
 
-void quantise16(const float* x, int64_t cols, Group16* out) {
+void quantise16(const float* x, int64_t cols, Start start, Group16* out) {
   for (int64_t k = 0; k < cols; k += kGroup, ++out) {
     int32_t q[kGroup];
-    quantise_group<32767>(x + k, q, out);
+    quantise_group<32767>(x + k, start, q, out);
     for (int i = 0; i < kGroup; ++i) out->q[i] = static_cast<int16_t>(q[i]);
   }
 }
 
-void quantise8(const float* x, int64_t cols, ByteOrder order, Group8* out) {
+void quantise8(const float* x, int64_t cols, ByteOrder order, Start start, Group8* out) {
   for (int64_t k = 0; k < cols; k += kGroup, ++out) {
     int32_t q[kGroup];
-    quantise_group<127>(x + k, q, out);
+    quantise_group<127>(x + k, start, q, out);
     int8_t* to = out->q;
     if (order == ByteOrder::bytes) {
       for (int i = 0; i < kGroup; i += 4) {
@@ -220,12 +238,12 @@ void quantise8(const float* x, int64_t cols, ByteOrder order, Group8* out) {
 
 }  // namespace
 
-#define PENSEE_TILES(Group)                                                                                       \
-  {                                                                                                               \
-    floats<Layout::f32>, floats<Layout::f16>, floats<Layout::bf16>, floats<Layout::f8>,                           \
-        quantised<Group, 4, 8, Scales::s>, quantised<Group, 4, 0, Scales::m>, quantised<Group, 4, 0, Scales::k>,  \
-        quantised<Group, 5, 16, Scales::s>, quantised<Group, 5, 0, Scales::m>, quantised<Group, 5, 0, Scales::k>, \
-        quantised<Group, 6, 32, Scales::k6>, quantised<Group, 8, 0, Scales::s>                                    \
+#define PENSEE_TILES(Group)                                                                           \
+  {                                                                                                   \
+    floats<Layout::f32>, floats<Layout::f16>, floats<Layout::bf16>, floats<Layout::f8>,               \
+        quantised<Group, 4, Scales::s>, quantised<Group, 4, Scales::m>, quantised<Group, 4, Scales::k>, \
+        quantised<Group, 5, Scales::s>, quantised<Group, 5, Scales::m>, quantised<Group, 5, Scales::k>, \
+        quantised<Group, 6, Scales::k6>, quantised<Group, 8, Scales::s>                               \
   }
 #define PENSEE_TILE_TABLE \
-  { PENSEE_TILES(Group16), PENSEE_TILES(Group8), quantise16, quantise8 }
+  { PENSEE_TILES(Group16), PENSEE_TILES(Group8), quantise16, quantise8, kByteOffset8 }
