@@ -80,10 +80,12 @@ void CacheShape::layout() {
   };
   for (CacheLayer& layer : layers) {
     const bool latent = layer.value_dim == 0;
-    layer.key_bytes = cache_row_bytes(key_type, layer.key_dim);
-    layer.value_bytes = latent ? layer.key_bytes : cache_row_bytes(value_type, layer.value_dim);
-    layer.key_offset = place(layer.heads * kPagePositions * layer.key_bytes);
-    layer.value_offset = latent ? layer.key_offset : place(layer.heads * kPagePositions * layer.value_bytes);
+    layer.key_rows = {key_type, layer.key_dim, latent ? layer.latent_dim : layer.key_dim};
+    layer.value_rows = latent ? layer.key_rows : CacheRows{value_type, layer.value_dim, layer.value_dim};
+    layer.key_block = cache_block_bytes(layer.key_rows);
+    layer.value_block = cache_block_bytes(layer.value_rows);
+    layer.key_offset = place(layer.heads * layer.key_block);
+    layer.value_offset = latent ? layer.key_offset : place(layer.heads * layer.value_block);
   }
   page_bytes = at;
 }

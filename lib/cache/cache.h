@@ -3,10 +3,9 @@
 // chunk that attention reads is one page. Pages are shared by reference count; a page that others share is copied
 // before it is written. Growing can fail and is done by the scheduler, before the forward pass that writes.
 //
-// Within a page, layer after layer:
-//   grouped-query   keys [kv_heads][64][key_dim], then values [kv_heads][64][value_dim]
-//   latent          rows [64][kv_lora_rank + rope_dim]; the value is the first kv_lora_rank numbers of the row
-// Rows are stored as kernels/table.h says of their type.
+// Within a page, layer after layer, blocks of 64 positions as kernels/table.h says of their type:
+//   grouped-query   keys [kv_heads] blocks of key_dim, then values [kv_heads] blocks of value_dim
+//   latent          a block of kv_lora_rank + rope_dim; the value is the first kv_lora_rank numbers of the row
 #pragma once
 
 #include <atomic>
@@ -29,8 +28,10 @@ struct CacheLayer {
   int32_t latent_dim = 0;  // of a latent row: its first numbers, which are the value
   int64_t key_offset = 0;  // bytes from the begin of a page; set by CacheShape::layout, as are the next three
   int64_t value_offset = 0;
-  int64_t key_bytes = 0;  // of a row
-  int64_t value_bytes = 0;
+  CacheRows key_rows;     // and of the latent, which is its values' too
+  CacheRows value_rows;
+  int64_t key_block = 0;  // bytes
+  int64_t value_block = 0;
 };
 
 struct CacheShape {

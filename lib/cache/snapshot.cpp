@@ -14,7 +14,7 @@ namespace {
 static_assert(std::endian::native == std::endian::little, "snapshots are little-endian");
 
 constexpr char kMagic[8] = {'P', 'E', 'N', 'S', 'E', 'E', 0x1a, 'S'};
-constexpr uint32_t kVersion = 1;
+constexpr uint32_t kVersion = 2;
 constexpr uint64_t kTextLimit = 64 << 10;
 constexpr uint64_t kSectionOverhead = 24;  // name, length, checksum
 
@@ -50,17 +50,20 @@ std::vector<uint32_t> shape_words(const CacheShape& shape) {
   return words;
 }
 
-// Calls f(offset in the page, bytes) for each stretch that the first `positions` rows of a page fill.
+// Calls f(offset in the page, bytes) for each stretch that the first `positions` rows of a page fill; types that keep
+// positions side by side (kernels/table.h) go whole.
 template <class F>
 void each_stretch(const CacheShape& shape, int64_t positions, F f) {
   for (const CacheLayer& layer : shape.layers) {
-    const auto rows = [&](int64_t offset, int64_t row) {
+    const auto blocks = [&](int64_t offset, const CacheRows& rows, int64_t block) {
+      const bool side_by_side = rows.type == CacheType::bf16 || rows.type == CacheType::int8;
+      const int64_t filled = side_by_side ? block : positions * cache_row_bytes(rows);
       for (int64_t head = 0; head < layer.heads; ++head) {
-        f(static_cast<size_t>(offset + head * kPagePositions * row), static_cast<size_t>(positions * row));
+        f(static_cast<size_t>(offset + head * block), static_cast<size_t>(filled));
       }
     };
-    rows(layer.key_offset, layer.key_bytes);
-    if (layer.value_dim > 0) rows(layer.value_offset, layer.value_bytes);
+    blocks(layer.key_offset, layer.key_rows, layer.key_block);
+    if (layer.value_dim > 0) blocks(layer.value_offset, layer.value_rows, layer.value_block);
   }
 }
 

@@ -46,6 +46,7 @@ bool has_i8mm() { return false; }
 
 const Row kRows[] = {
 #if defined(__x86_64__)
+    {&kAvx512Bf16Kernels, [] { return has_avx512() && __builtin_cpu_supports("avx512bf16"); }},
     {&kAvx512Kernels, has_avx512},
     {&kAvx2Kernels, has_avx2},
 #elif defined(__aarch64__)

@@ -6,40 +6,63 @@
 
 namespace pensee {
 
-// int8 and int4: blocks of 32 numbers behind the float that scales them, the last one filled up with zeros.
-//   int8  scale, 32 signed bytes                                           36 bytes
-//   int4  scale, 16 bytes: number i in the low half of byte i, i + 16 in    20 bytes
-//         its high half, each 8 too large
 enum class CacheType : uint8_t { f32, f16, bf16, int8, int4 };
-inline constexpr int64_t kCacheBlock = 32;
 constexpr bool is_quantised(CacheType t) { return t == CacheType::int8 || t == CacheType::int4; }
-constexpr int64_t cache_row_bytes(CacheType t, int64_t numbers) {
-  const int64_t blocks = (numbers + kCacheBlock - 1) / kCacheBlock;
-  if (t == CacheType::int8) return blocks * 36;
-  if (t == CacheType::int4) return blocks * 20;
-  return numbers * (t == CacheType::f32 ? 4 : 2);
-}
 
 // Positions of a cache page; also the chunk that one attend() call reads. A segment is the fixed number of positions
 // whose chunks are joined one after another before segments are joined in order.
 inline constexpr int32_t kPagePositions = 64;
 inline constexpr int32_t kSegmentPositions = 512;
 
+// The numbers that each position of a page keeps: of one key-value head, or of a latent row.
+struct CacheRows {
+  CacheType type = CacheType::f32;
+  int32_t dim = 0;
+  int32_t first = 0;  // numbers that int8 scales apart from those behind them: a latent; dim if there are none behind
+};
+
+// How a page keeps the rows of its 64 positions, together a block:
+//   f32, f16    [64][dim]
+//   bf16, int8  pieces of 16 bytes, those of four positions side by side: one 64-byte vector meets four positions, and
+//               turned around it holds four positions of 16 numbers: [16 quads][pieces][4 positions][16 bytes]. Zeros
+//               fill up the last piece, and the last one of an int8 row's first part. Behind the pieces of int8: float
+//               scales [parts][64].
+//   int4        [64][pieces of 20 bytes]: the float that scales 32 numbers, then number i in the low half of byte i,
+//               i + 16 in its high half, each 8 too large; zeros fill up the last piece
+constexpr int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+constexpr int64_t cache_parts(const CacheRows& r) { return r.type == CacheType::int8 && r.first < r.dim ? 2 : 1; }
+constexpr int64_t cache_pieces(const CacheRows& r) {
+  if (r.type == CacheType::bf16) return ceil_div(r.dim, 8);
+  if (r.type == CacheType::int8) return ceil_div(r.first, 16) + ceil_div(r.dim - r.first, 16);
+  return ceil_div(r.dim, 32);
+}
+constexpr int64_t cache_row_bytes(const CacheRows& r) {
+  if (r.type == CacheType::f32) return 4 * int64_t{r.dim};
+  if (r.type == CacheType::f16) return 2 * int64_t{r.dim};
+  if (r.type == CacheType::int4) return 20 * cache_pieces(r);
+  return 16 * cache_pieces(r) + (r.type == CacheType::int8 ? 4 * cache_parts(r) : 0);
+}
+constexpr int64_t cache_block_bytes(const CacheRows& r) { return kPagePositions * cache_row_bytes(r); }
+// Of a query, as attention wants it against such rows: bf16 pieces; int8 pieces, float scale[2], int32 sum[2]; else
+// floats.
+constexpr int64_t query_bytes(const CacheRows& r) {
+  if (r.type == CacheType::bf16) return 16 * cache_pieces(r);
+  if (r.type == CacheType::int8) return 16 * cache_pieces(r) + 16;
+  return 4 * int64_t{r.dim};
+}
+
 // One chunk of attention: num_q queries against `positions` cached rows that they all share (the heads of one
 // key-value head; for latent attention all heads). Updates the running online-softmax state of the segment.
 struct AttendArgs {
-  const float* q;  // [num_q, key_dim], row stride q_stride; not yet scaled
-  int64_t q_stride;
+  const void* q;     // [num_q], each as to_query wrote it, not yet scaled
+  int64_t q_stride;  // bytes
   int32_t num_q;
-  int32_t key_dim;
   int32_t value_dim;
   float scale;
-  CacheType key_type;
-  CacheType value_type;
-  const void* keys;    // [positions, key_dim], a row each key_stride bytes
-  const void* values;  // [positions, value_dim], a row each value_stride bytes; may overlap keys (latent)
-  int64_t key_stride;
-  int64_t value_stride;
+  CacheRows key_rows;
+  CacheRows value_rows;
+  const void* keys;    // blocks
+  const void* values;  // may be `keys` (latent): the value is the first value_dim numbers of a row
   int32_t positions;    // 1..kPagePositions
   const int32_t* from;  // [num_q] each query sees rows [from, to) of this chunk; from >= to: none, state stays
   const int32_t* to;
@@ -50,7 +73,7 @@ struct AttendArgs {
 };
 
 struct Kernels {
-  const char* isa;  // "scalar", "avx2", "avx512", "neon", "neon_dotprod", "neon_i8mm"
+  const char* isa;  // "scalar", "avx2", "avx512", "avx512_bf16", "neon", "neon_dotprod", "neon_i8mm"
 
   // y[n] = x * rsqrt(mean(x^2) + eps) * weight (weight may be null: all ones). y may be x.
   void (*rms_norm)(const float* x, const float* weight, float eps, float* y, int64_t n);
@@ -70,8 +93,10 @@ struct Kernels {
   // An orthonormal rotation that is its own inverse: Hadamard's, over powers of two up to 128, greatest first. It
   // spreads what sticks out over its neighbours, which quantising wants; scores of two rotated rows stay the same.
   void (*rotate)(float* x, int64_t n);
-  // Stores n floats as a cache row, cache_row_bytes(type, n) long.
-  void (*to_cache)(const float* x, void* out, CacheType type, int64_t n);
+  // Stores rows.dim floats as the row of position `slot` of a block.
+  void (*to_cache)(const float* x, void* block, int64_t slot, const CacheRows& rows);
+  // Makes a query of query_bytes(rows) out of rows.dim floats.
+  void (*to_query)(const float* x, void* out, const CacheRows& rows);
   void (*attend)(const AttendArgs& args);
   // Joins the state (max2, sum2, acc2) of a later segment into (max, sum, acc) of the earlier ones.
   void (*attend_join)(float* max, float* sum, float* acc, float max2, float sum2, const float* acc2, int64_t value_dim);
@@ -84,7 +109,8 @@ struct Kernels {
 
 extern const Kernels kScalarKernels;
 extern const Kernels kAvx2Kernels;    // x86-64 builds only
-extern const Kernels kAvx512Kernels;  // x86-64 builds only
+extern const Kernels kAvx512Kernels;      // x86-64 builds only
+extern const Kernels kAvx512Bf16Kernels;  // x86-64 builds only
 extern const Kernels kNeonKernels;    // aarch64 builds only, as are the next
 extern const Kernels kNeonDotprodKernels;
 extern const Kernels kNeonI8mmKernels;

@@ -42,7 +42,7 @@ struct Cut {
 
 // Buffers of one task; see task_floats.
 struct Workspace {
-  float* q;       // [queries, key_dim]
+  std::byte* q;   // [queries], as to_query makes them
   float* scores;  // [queries, kPagePositions]
   float* max;     // [queries] of the segment, then sum and acc
   float* sum;
@@ -51,15 +51,18 @@ struct Workspace {
   int32_t* to;
 };
 
+// A query takes no more than floats do, but for fillings and scales: query_bytes.
+int64_t query_floats(int64_t key_dim) { return key_dim + 16; }
+
 int64_t state_floats(int64_t value_dim) { return kBlockQueries * (value_dim + 2); }
 int64_t workspace_floats(int64_t key_dim, int64_t value_dim) {
-  return kBlockQueries * (key_dim + kPagePositions + 2) + state_floats(value_dim);
+  return kBlockQueries * (query_floats(key_dim) + kPagePositions + 2) + state_floats(value_dim);
 }
 
 Workspace workspace_at(float* at, int64_t key_dim) {
   Workspace w;
-  w.q = at;
-  w.scores = w.q + kBlockQueries * key_dim;
+  w.q = reinterpret_cast<std::byte*>(at);
+  w.scores = at + kBlockQueries * query_floats(key_dim);
   w.from = reinterpret_cast<int32_t*>(w.scores + kBlockQueries * kPagePositions);
   w.to = w.from + kBlockQueries;
   w.max = reinterpret_cast<float*>(w.to + kBlockQueries);
@@ -78,10 +81,6 @@ void clear_state(float* max, float* sum, float* acc, int64_t queries, int64_t va
 void rotate_key(const Kernels& kernels, const CacheLayer& layer, float* key) {
   kernels.rotate(key, layer.latent_dim);
   kernels.rotate(key + layer.latent_dim, layer.key_dim - layer.latent_dim);
-}
-
-CacheType value_type_of(const CacheLayer& layer, const CacheShape& shape) {
-  return layer.value_dim > 0 ? shape.value_type : shape.key_type;
 }
 
 class CacheLoop {
@@ -135,32 +134,34 @@ class CacheLoop {
   const CacheLayer& layer_of(const Block& b) const { return shape_of(b).layers[static_cast<size_t>(a_.layer)]; }
 
   void gather(const Block& b, const Workspace& w) const {
-    const bool rotated = is_quantised(shape_of(b).key_type);
+    const CacheLayer& layer = layer_of(b);
+    const int64_t size = query_bytes(layer.key_rows);
+    float* rotated = w.scores;  // free as yet, and one row of it is as long as a query
     for (int32_t i = 0; i < b.rows * b.heads; ++i) {
       const int32_t head = b.kv_head * cut_.group + b.first_head + i % b.heads;
       const float* q = a_.q.row(b.run->first_row + b.first_row + i / b.heads) + int64_t{head} * a_.key_dim;
-      float* to = w.q + int64_t{i} * a_.key_dim;
-      std::memcpy(to, q, sizeof(float) * static_cast<size_t>(a_.key_dim));
-      if (rotated) rotate_key(pass_.kernels(), layer_of(b), to);
+      if (is_quantised(layer.key_rows.type)) {
+        std::copy_n(q, a_.key_dim, rotated);
+        rotate_key(pass_.kernels(), layer, rotated);
+        q = rotated;
+      }
+      pass_.kernels().to_query(q, w.q + i * size, layer.key_rows);
     }
   }
 
   // Folds the pages of segment `segment` into the workspace's state, which is cleared first.
   void segment(const Block& b, int32_t segment, const Workspace& w, float* max, float* sum, float* acc) const {
-    const CacheShape& shape = shape_of(b);
     const CacheLayer& layer = layer_of(b);
     const int32_t queries = b.rows * b.heads;
     clear_state(max, sum, acc, queries, a_.value_dim);
     AttendArgs args = {};
     args.q = w.q;
-    args.q_stride = args.key_dim = a_.key_dim;
+    args.q_stride = query_bytes(layer.key_rows);
     args.num_q = queries;
     args.value_dim = a_.value_dim;
     args.scale = a_.scale;
-    args.key_type = shape.key_type;
-    args.value_type = value_type_of(layer, shape);
-    args.key_stride = layer.key_bytes;
-    args.value_stride = layer.value_bytes;
+    args.key_rows = layer.key_rows;
+    args.value_rows = layer.value_rows;
     args.from = w.from;
     args.to = w.to;
     args.max = max;
@@ -170,8 +171,8 @@ class CacheLoop {
     const int32_t end = std::min((segment + 1) * kSegmentPositions, positions_of(b));
     for (int32_t at = segment * kSegmentPositions; at < end; at += kPagePositions) {
       const std::byte* page = b.run->sequence->page(at / kPagePositions);
-      args.keys = page + layer.key_offset + b.kv_head * kPagePositions * layer.key_bytes;
-      args.values = page + layer.value_offset + b.kv_head * kPagePositions * layer.value_bytes;
+      args.keys = page + layer.key_offset + b.kv_head * layer.key_block;
+      args.values = page + layer.value_offset + b.kv_head * layer.value_block;
       args.positions = std::min(kPagePositions, positions_of(b) - at);
       for (int32_t i = 0; i < queries; ++i) {
         w.from[i] = 0;
@@ -192,7 +193,7 @@ class CacheLoop {
 
   void write(const Block& b, const float* total) const {
     const float* acc = total + 2 * kBlockQueries;
-    const bool rotated = is_quantised(value_type_of(layer_of(b), shape_of(b)));
+    const bool rotated = is_quantised(layer_of(b).value_rows.type);
     for (int32_t i = 0; i < b.rows * b.heads; ++i) {
       const int32_t head = b.kv_head * cut_.group + b.first_head + i % b.heads;
       float* out = a_.out.row(b.run->first_row + b.first_row + i / b.heads) + int64_t{head} * a_.value_dim;
@@ -263,28 +264,28 @@ void append_cache(View keys, View values, int32_t layer_index, const Pass& pass)
   const CacheLayer& layer = shape.layers[static_cast<size_t>(layer_index)];
   float* rotated = pass.scratch().take<float>(std::max(layer.key_dim, layer.value_dim));
   for (const Run& run : pass.batch.runs) {
-    const auto key = [&](const float* x, std::byte* to) {
+    const auto key = [&](const float* x, std::byte* block, int64_t slot) {
       if (is_quantised(shape.key_type)) {
         rotate_key(kernels, layer, std::copy_n(x, layer.key_dim, rotated) - layer.key_dim);
         x = rotated;
       }
-      kernels.to_cache(x, to, shape.key_type, layer.key_dim);
+      kernels.to_cache(x, block, slot, layer.key_rows);
     };
-    const auto value = [&](const float* x, std::byte* to) {
+    const auto value = [&](const float* x, std::byte* block, int64_t slot) {
       if (is_quantised(shape.value_type)) {
         kernels.rotate(std::copy_n(x, layer.value_dim, rotated) - layer.value_dim, layer.value_dim);
         x = rotated;
       }
-      kernels.to_cache(x, to, shape.value_type, layer.value_dim);
+      kernels.to_cache(x, block, slot, layer.value_rows);
     };
     for (int32_t i = 0; i < run.rows; ++i) {
       const int64_t position = run.first_position + i, row = run.first_row + i;
       std::byte* page = run.sequence->page(position / kPagePositions);
+      const int64_t slot = position % kPagePositions;
       for (int64_t head = 0; head < layer.heads; ++head) {
-        const int64_t slot = head * kPagePositions + position % kPagePositions;
-        key(keys.row(row) + head * layer.key_dim, page + layer.key_offset + slot * layer.key_bytes);
+        key(keys.row(row) + head * layer.key_dim, page + layer.key_offset + head * layer.key_block, slot);
         if (!values.data) continue;
-        value(values.row(row) + head * layer.value_dim, page + layer.value_offset + slot * layer.value_bytes);
+        value(values.row(row) + head * layer.value_dim, page + layer.value_offset + head * layer.value_block, slot);
       }
     }
   }

@@ -49,11 +49,12 @@ TEST_CASE("cache: the parts of a page do not overlap, are aligned, and fill it")
     const CacheShape shape = shape_of(type);
     const CacheLayer &grouped = shape.layers[0], &latent = shape.layers[1];
     CHECK(grouped.key_offset == 0);
-    CHECK(grouped.value_offset >= 3 * kPagePositions * cache_row_bytes(type, 5));
-    CHECK(latent.key_offset >= grouped.value_offset + 3 * kPagePositions * cache_row_bytes(type, 7));
+    CHECK(grouped.value_offset >= 3 * cache_block_bytes({type, 5, 5}));
+    CHECK(latent.key_offset >= grouped.value_offset + 3 * cache_block_bytes({type, 7, 7}));
+    CHECK(latent.key_rows.dim == 9);
     CHECK(latent.value_offset == latent.key_offset);  // the value lies inside the key
-    CHECK(shape.page_bytes >= latent.key_offset + kPagePositions * cache_row_bytes(type, 9));
-    CHECK(shape.page_bytes < latent.key_offset + kPagePositions * cache_row_bytes(type, 9) + 64);
+    CHECK(shape.page_bytes >= latent.key_offset + cache_block_bytes(latent.key_rows));
+    CHECK(shape.page_bytes < latent.key_offset + cache_block_bytes(latent.key_rows) + 64);
     for (const int64_t offset : {grouped.value_offset, latent.key_offset, shape.page_bytes}) CHECK(offset % 64 == 0);
   }
 }

@@ -57,23 +57,26 @@ Session make_session(const CacheShape& shape, MemoryBudget& budget, int64_t posi
   return s;
 }
 
-// Row by row, as attention reads them.
+// Row by row, as attention reads them, where rows stand one behind another; else block by block.
 bool same_rows(const CacheSequence& a, const CacheSequence& b) {
   if (a.length() != b.length()) return false;
   const CacheShape& shape = a.shape();
   for (int64_t p = 0; p < a.length(); ++p) {
-    const auto same = [&](int64_t offset, int64_t heads, int64_t row) {
+    const auto same = [&](int64_t offset, int64_t heads, const CacheRows& rows, int64_t block) {
+      const bool side_by_side = rows.type == CacheType::bf16 || rows.type == CacheType::int8;
+      const int64_t row = side_by_side ? block : cache_row_bytes(rows);
+      const int64_t begin = side_by_side ? 0 : p % kPagePositions * row;
       bool all = true;
       for (int64_t head = 0; head < heads; ++head) {
-        const int64_t at = offset + (head * kPagePositions + p % kPagePositions) * row;
+        const int64_t at = offset + head * block + begin;
         all &= std::memcmp(a.page(p / kPagePositions) + at, b.page(p / kPagePositions) + at,
                            static_cast<size_t>(row)) == 0;
       }
       return all;
     };
     for (const CacheLayer& layer : shape.layers) {
-      if (!same(layer.key_offset, layer.heads, layer.key_bytes)) return false;
-      if (!same(layer.value_offset, layer.heads, layer.value_bytes)) return false;
+      if (!same(layer.key_offset, layer.heads, layer.key_rows, layer.key_block)) return false;
+      if (!same(layer.value_offset, layer.heads, layer.value_rows, layer.value_block)) return false;
     }
   }
   return true;

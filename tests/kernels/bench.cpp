@@ -119,29 +119,33 @@ struct Bench {
   // One thread; `chunks` chunks of 64 positions that lie far apart in memory.
   void attention(const char* name, CacheType type, int32_t num_q, int32_t key_dim, int32_t value_dim, int64_t chunks) {
     const bool latent = value_dim < key_dim;
-    const int64_t key_row = cache_row_bytes(type, key_dim), value_row = latent ? 0 : cache_row_bytes(type, value_dim);
-    const int64_t row = key_row + value_row;
-    std::vector<uint8_t> cache(static_cast<size_t>(chunks * kPagePositions * row));
+    const CacheRows keys = {type, key_dim, latent ? value_dim : key_dim}, values = {type, value_dim, value_dim};
+    const int64_t key_block = cache_block_bytes(keys), block = key_block + (latent ? 0 : cache_block_bytes(values));
+    std::vector<uint8_t> cache(static_cast<size_t>(chunks * block));
     std::vector<float> number(static_cast<size_t>(key_dim), 0.1f);
     for (int64_t p = 0; p < chunks * kPagePositions; ++p) {
-      kernels->to_cache(number.data(), cache.data() + p * row, type, key_dim);
-      if (!latent) kernels->to_cache(number.data(), cache.data() + p * row + key_row, type, value_dim);
+      uint8_t* at = cache.data() + p / kPagePositions * block;
+      kernels->to_cache(number.data(), at, p % kPagePositions, keys);
+      if (!latent) kernels->to_cache(number.data(), at + key_block, p % kPagePositions, values);
     }
-    std::vector<float> q(static_cast<size_t>(num_q * key_dim), 0.1f), acc(static_cast<size_t>(num_q * value_dim));
+    const int64_t q_bytes = query_bytes(keys);
+    std::vector<uint8_t> q(static_cast<size_t>(num_q * q_bytes));
+    for (int32_t i = 0; i < num_q; ++i) kernels->to_query(number.data(), q.data() + i * q_bytes, keys);
+    std::vector<float> acc(static_cast<size_t>(num_q * value_dim));
     std::vector<float> max(static_cast<size_t>(num_q), -1.0f), sum(static_cast<size_t>(num_q)),
         scores(static_cast<size_t>(num_q * kPagePositions));
     std::vector<int32_t> from(static_cast<size_t>(num_q), 0), to(static_cast<size_t>(num_q), kPagePositions);
     const double s = best([&] {
       for (int64_t c = 0; c < chunks; ++c) {
-        const uint8_t* at = cache.data() + c * kPagePositions * row;
-        kernels->attend({q.data(), key_dim, num_q, key_dim, value_dim, 0.1f, type, type, at, latent ? at : at + key_row,
-                         row, row, kPagePositions, from.data(), to.data(), max.data(), sum.data(), acc.data(),
-                         scores.data()});
+        const uint8_t* at = cache.data() + c * block;
+        kernels->attend({q.data(), q_bytes, num_q, value_dim, 0.1f, keys, latent ? keys : values, at,
+                         latent ? at : at + key_block, kPagePositions, from.data(), to.data(), max.data(), sum.data(),
+                         acc.data(), scores.data()});
       }
     });
     const double positions = static_cast<double>(chunks * kPagePositions);
     std::printf("attend %-4s %-22s 1 thread %6.2f GB/s %6.1f GFLOPS %8.3f ns a position\n",
-                kTypes[static_cast<int>(type)], name, positions * static_cast<double>(row) / s / 1e9,
+                kTypes[static_cast<int>(type)], name, static_cast<double>(chunks * block) / s / 1e9,
                 positions * 2.0 * num_q * (key_dim + value_dim) / s / 1e9, s / positions * 1e9);
     std::fflush(stdout);
   }

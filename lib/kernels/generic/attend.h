@@ -1,13 +1,13 @@
 // Attention over one chunk of cached rows, with a running softmax (Milakov and Gimelshein, 2018). Consecutive queries
-// that see the same rows go in blocks of up to six, so that a cached number is widened once for all of them; a
-// query's own arithmetic does not know its block: scores sum over 16 lanes, values over positions in order.
-// Rows that a query must not see are not touched for it, so they may hold anything.
+// that see the same rows go in blocks, so that a cached number is loaded once for all of them; a query's own arithmetic
+// does not know its block. Rows that a query must not see may hold anything. Here are the row-major types; bf16 and
+// int8, whose products are of pairs and of quadruples, are in quads.h.
 //
-// Roofline: 2 flops a number, query and pass. With q queries a chunk, bytes are read once from memory and q/6 times
-// from L1/L2; from four queries on the fused multiply-adds bound it (16 a cycle with AVX2), before that the memory.
+// Roofline: 2 operations a number, query and pass. With q queries a chunk, bytes are read once from memory; from four
+// queries on the multiply-adds bound it (float32: 16 a cycle with AVX2, 32 with AVX-512), before that the memory.
 #pragma once
 
-#include "kernels/generic/kernels.h"
+#include "kernels/generic/quads.h"
 
 namespace {
 
@@ -23,24 +23,16 @@ struct PlainRows {
 };
 using RowsF32 = PlainRows<float, load>;
 using RowsF16 = PlainRows<uint16_t, load_f16>;
-using RowsBf16 = PlainRows<uint16_t, load_bf16>;
 inline F scale_of(const uint8_t* block) {
   float scale;
   memcpy(&scale, block, sizeof(scale));
   return set1(scale);
 }
-// Blocks are whole, zeros behind the last number.
-struct RowsInt8 {
-  static F get(const uint8_t* row, int64_t d) {
-    const uint8_t* block = row + d / kCacheBlock * 36;
-    return mul(load_i8(block + 4 + d % kCacheBlock), scale_of(block));
-  }
-  static F get_first(const uint8_t* row, int64_t d, int64_t) { return get(row, d); }
-};
+// Pieces are whole, zeros behind the last number.
 struct RowsInt4 {
   static F get(const uint8_t* row, int64_t d) {
-    const uint8_t* block = row + d / kCacheBlock * 20;
-    return mul(d % kCacheBlock ? load_high4(block + 4) : load_low4(block + 4), scale_of(block));
+    const uint8_t* block = row + d / 32 * 20;
+    return mul(d % 32 ? load_high4(block + 4) : load_low4(block + 4), scale_of(block));
   }
   static F get_first(const uint8_t* row, int64_t d, int64_t) { return get(row, d); }
 };
@@ -49,20 +41,21 @@ struct RowsInt4 {
 template <class Rows, int Q>
 inline void score(const AttendArgs& a, int32_t first, int32_t from, int32_t to) {
   const auto* keys = static_cast<const uint8_t*>(a.keys);
-  const float* q = a.q + first * a.q_stride;
+  const int64_t key_bytes = cache_row_bytes(a.key_rows), q_stride = a.q_stride / 4;
+  const float* q = static_cast<const float*>(a.q) + first * q_stride;
   float* scores = a.scores + static_cast<int64_t>(first) * kPagePositions;
-  const int64_t whole = a.key_dim / 16 * 16, rest = a.key_dim - whole;
+  const int64_t whole = a.key_rows.dim / 16 * 16, rest = a.key_rows.dim - whole;
   for (int32_t p = from; p < to; ++p) {
-    const auto* key = keys + p * a.key_stride;
+    const auto* key = keys + p * key_bytes;
     F dot[Q];
     for (int i = 0; i < Q; ++i) dot[i] = set1(0.0f);
     for (int64_t d = 0; d < whole; d += 16) {
       const F k = Rows::get(key, d);
-      for (int i = 0; i < Q; ++i) dot[i] = fma(load(q + i * a.q_stride + d), k, dot[i]);
+      for (int i = 0; i < Q; ++i) dot[i] = fma(load(q + i * q_stride + d), k, dot[i]);
     }
     if (rest) {
       const F k = Rows::get_first(key, whole, rest);
-      for (int i = 0; i < Q; ++i) dot[i] = fma(load_first(q + i * a.q_stride + whole, rest), k, dot[i]);
+      for (int i = 0; i < Q; ++i) dot[i] = fma(load_first(q + i * q_stride + whole, rest), k, dot[i]);
     }
     for (int i = 0; i < Q; ++i) scores[i * kPagePositions + p] = sum(dot[i]) * a.scale;
   }
@@ -93,14 +86,15 @@ inline void mix_rows(const AttendArgs& a, int32_t first, int32_t from, int32_t t
   const auto* values = static_cast<const uint8_t*>(a.values);
   float* acc = a.acc + static_cast<int64_t>(first) * a.value_dim;
   const float* weights = a.scores + static_cast<int64_t>(first) * kPagePositions;
+  const int64_t value_bytes = cache_row_bytes(a.value_rows);
   each_vector(a.value_dim, [&](int64_t d, int64_t lanes) {
     F total[Q];
     for (int i = 0; i < Q; ++i) {
       total[i] = load_n(acc + i * a.value_dim + d, lanes);
       if (shrink) total[i] = mul(total[i], set1(shrink[i]));
     }
-    const uint8_t* value = values + from * a.value_stride;
-    for (int32_t p = from; p < to; ++p, value += a.value_stride) {
+    const uint8_t* value = values + from * value_bytes;
+    for (int32_t p = from; p < to; ++p, value += value_bytes) {
       const F v = lanes == 16 ? Rows::get(value, d) : Rows::get_first(value, d, lanes);
       for (int i = 0; i < Q; ++i) total[i] = fma(set1(weights[i * kPagePositions + p]), v, total[i]);
     }
@@ -116,30 +110,50 @@ inline void mix(const AttendArgs& a, int32_t first, int32_t from, int32_t to, co
   }
 }
 
-// Which loops a type wants; the two are chosen apart, so that types may be mixed without a loop for each pair.
-struct Loops {
-  void (*score)(const AttendArgs&, int32_t first, int32_t from, int32_t to);
-  void (*mix)(const AttendArgs&, int32_t first, int32_t from, int32_t to, const float* shrink);
-};
 template <int Q>
-inline Loops loops_of(CacheType type) {
-  if (type == CacheType::f16) return {score<RowsF16, Q>, mix<RowsF16, Q>};
-  if (type == CacheType::bf16) return {score<RowsBf16, Q>, mix<RowsBf16, Q>};
-  if (type == CacheType::int8) return {score<RowsInt8, Q>, mix<RowsInt8, Q>};
-  if (type == CacheType::int4) return {score<RowsInt4, Q>, mix<RowsInt4, Q>};
-  return {score<RowsF32, Q>, mix<RowsF32, Q>};
+inline void score_by_type(const AttendArgs& a, int32_t first, int32_t from, int32_t to) {
+  const CacheType type = a.key_rows.type;
+  if (type == CacheType::f32) score<RowsF32, Q>(a, first, from, to);
+  if (type == CacheType::f16) score<RowsF16, Q>(a, first, from, to);
+  if (type == CacheType::int4) score<RowsInt4, Q>(a, first, from, to);
+  if (type == CacheType::bf16) score_bf16<Q>(a, first, from, to);
+  if (type == CacheType::int8) score_int8<Q>(a, first, from, to);
+}
+
+template <int Q>
+inline void mix_by_type(const AttendArgs& a, int32_t first, int32_t from, int32_t to, const float* shrink) {
+  const CacheType type = a.value_rows.type;
+  if (type == CacheType::f32) mix<RowsF32, Q>(a, first, from, to, shrink);
+  if (type == CacheType::f16) mix<RowsF16, Q>(a, first, from, to, shrink);
+  if (type == CacheType::int4) mix<RowsInt4, Q>(a, first, from, to, shrink);
+  if (type == CacheType::bf16) mix_bf16<Q>(a, first, from, to, shrink);
+  if (type == CacheType::int8) mix_int8<Q>(a, first, from, to, shrink);
 }
 
 template <int Q>
 void attend_block(const AttendArgs& a, int32_t first) {
   const int32_t from = a.from[first], to = a.to[first];
-  loops_of<Q>(a.key_type).score(a, first, from, to);
+  score_by_type<Q>(a, first, from, to);
   float shrink[Q];
   for (int32_t i = 0; i < Q; ++i) {
     const int32_t q = first + i;
     shrink[i] = weigh(a.scores + static_cast<int64_t>(q) * kPagePositions + from, to - from, a.max + q, a.sum + q);
   }
-  loops_of<Q>(a.value_type).mix(a, first, from, to, shrink);
+  mix_by_type<Q>(a, first, from, to, shrink);
+}
+
+// The largest block that fits, and so on. kAttendQueries: what an ISA's registers hold the sums of.
+inline int32_t attend_some(const AttendArgs& a, int32_t first, int32_t count) {
+  if constexpr (kAttendQueries >= 16) {
+    if (count >= 16) return attend_block<16>(a, first), 16;
+    if (count >= 12) return attend_block<12>(a, first), 12;
+    if (count >= 8) return attend_block<8>(a, first), 8;
+  }
+  if (count >= 6) return attend_block<6>(a, first), 6;
+  if (count >= 4) return attend_block<4>(a, first), 4;
+  if (count == 3) return attend_block<3>(a, first), 3;
+  if (count == 2) return attend_block<2>(a, first), 2;
+  return attend_block<1>(a, first), 1;
 }
 
 void attend(const AttendArgs& a) {
@@ -147,17 +161,7 @@ void attend(const AttendArgs& a) {
     int32_t same = 1;
     while (q + same < a.num_q && a.from[q + same] == a.from[q] && a.to[q + same] == a.to[q]) ++same;
     const int32_t end = q + same;
-    while (a.from[q] < a.to[q] && q < end) {
-      const int32_t blocks = (end - q + 5) / 6, size = (end - q + blocks - 1) / blocks;
-      if (size == 6) attend_block<6>(a, q);
-      if (size == 5) attend_block<5>(a, q);
-      if (size == 4) attend_block<4>(a, q);
-      if (size == 3) attend_block<3>(a, q);
-      if (size == 2) attend_block<2>(a, q);
-      if (size == 1) attend_block<1>(a, q);
-      q += size;
-      if (q == end) break;
-    }
+    while (q < end && a.from[q] < a.to[q]) q += attend_some(a, q, end - q);
     q = end;
   }
 }
@@ -179,4 +183,5 @@ void attend_join(float* max_state, float* sum_state, float* acc, float max2, flo
 
 // The table of this ISA, all but its tiles.
 #define PENSEE_GENERIC_KERNELS(name) \
-  name, rms_norm, add_rows, add_scaled, swiglu, sigmoid, softmax, rope, rotate, to_cache, attend, attend_join, argmax
+  name, rms_norm, add_rows, add_scaled, swiglu, sigmoid, softmax, rope, rotate, to_cache, to_query, attend, attend_join, \
+      argmax

@@ -146,50 +146,114 @@ void rotate(float* x, int64_t n) {
   }
 }
 
-// A block's numbers as integers up to `top` in magnitude, and their scale. Not finite, or too large to add up: the
-// scale is NaN, so that nobody mistakes them for numbers.
-inline float quantise_block(const float* x, int64_t n, float top, int32_t* out) {
-  float room[kCacheBlock] = {};
-  memcpy(room, x, static_cast<size_t>(n) * sizeof(float));
-  const F first = load(room), second = load(room + 16);
-  const float most = largest(max(abs(first), abs(second)));
-  const bool finite = sum(add(abs(first), abs(second))) <= 3.4e38f;
-  const float inverse = finite && most > 1e-30f ? top / most : 0.0f;
-  const F magic = set1(12582912.0f), zero = set1(0.0f);
-  store_shifted_int(out, fma(finite ? first : zero, set1(inverse), magic));
-  store_shifted_int(out + 16, fma(finite ? second : zero, set1(inverse), magic));
-  return finite ? (inverse > 0.0f ? most / top : 0.0f) : __builtin_nanf("");
+// How n numbers become integers of at most `top` in magnitude. Not finite, or too large to add up: the scale is NaN, so
+// that nobody mistakes them for numbers.
+struct Rounding {
+  float scale;
+  float inverse;
+  bool finite;
+};
+inline Rounding rounding_of(const float* x, int64_t n, float top) {
+  F most = set1(0.0f), total = set1(0.0f);
+  each_vector(n, [&](int64_t i, int64_t lanes) {
+    const F magnitude = abs(load_n(x + i, lanes));
+    most = max(magnitude, most);
+    total = add(total, magnitude);
+  });
+  const float highest = largest(most);
+  const bool finite = sum(total) <= 3.4e38f, usable = finite && highest > 1e-30f;
+  return {usable ? highest / top : finite ? 0.0f : __builtin_nanf(""), usable ? top / highest : 0.0f, finite};
+}
+// Up to 16 numbers, nearest even; zeros behind them.
+inline void round_some(const float* x, int64_t n, const Rounding& r, int32_t* out) {
+  const F v = !r.finite || n <= 0 ? set1(0.0f) : n < 16 ? load_first(x, n) : load(x);
+  store_shifted_int(out, fma(v, set1(r.inverse), set1(12582912.0f)));
 }
 
-void to_quants(const float* x, uint8_t* out, CacheType type, int64_t n) {
-  for (int64_t i = 0; i < n; i += kCacheBlock) {
-    int32_t numbers[kCacheBlock];
-    const int64_t count = n - i < kCacheBlock ? n - i : kCacheBlock;
-    const float scale = quantise_block(x + i, count, type == CacheType::int8 ? 127.0f : 7.0f, numbers);
-    memcpy(out, &scale, sizeof(scale));
-    out += sizeof(scale);
-    if (type == CacheType::int8) {
-      for (int j = 0; j < kCacheBlock; ++j) *out++ = static_cast<uint8_t>(numbers[j]);
-    } else {
-      for (int j = 0; j < 16; ++j) *out++ = static_cast<uint8_t>((numbers[j] + 8) | (numbers[j + 16] + 8) << 4);
+void to_int4(const float* x, uint8_t* out, int64_t n) {
+  for (int64_t i = 0; i < n; i += 32, out += 20) {
+    int32_t numbers[32];
+    const Rounding rounding = rounding_of(x + i, n - i < 32 ? n - i : 32, 7.0f);
+    round_some(x + i, n - i, rounding, numbers);
+    round_some(x + i + 16, n - i - 16, rounding, numbers + 16);
+    memcpy(out, &rounding.scale, sizeof(float));
+    for (int j = 0; j < 16; ++j) out[4 + j] = static_cast<uint8_t>((numbers[j] + 8) | (numbers[j + 16] + 8) << 4);
+  }
+}
+
+// Pieces of 16 numbers, `step` bytes apart. Returns their scale, and in *total the sum of the integers.
+inline float to_int8(const float* x, int64_t n, uint8_t* out, int64_t step, int32_t* total) {
+  const Rounding rounding = rounding_of(x, n, 127.0f);
+  *total = 0;
+  for (int64_t i = 0; i < n; i += 16, out += step) {
+    int32_t numbers[16];
+    round_some(x + i, n - i, rounding, numbers);
+    for (int j = 0; j < 16; ++j) {
+      out[j] = static_cast<uint8_t>(numbers[j]);
+      *total += numbers[j];
     }
   }
+  return rounding.scale;
 }
 
-void to_cache(const float* x, void* out, CacheType type, int64_t n) {
-  if (type == CacheType::f32) {
-    memcpy(out, x, static_cast<size_t>(n) * sizeof(float));
+// Pieces of 8 numbers, `step` bytes apart.
+inline void to_bf16(const float* x, int64_t n, uint8_t* out, int64_t step) {
+  for (int64_t i = 0; i < n; i += 16) {
+    uint16_t room[16];
+    store_bf16(room, load_n(x + i, n - i < 16 ? n - i : 16));
+    memcpy(out + i / 8 * step, room, 16);
+    if (n - i > 8) memcpy(out + (i / 8 + 1) * step, room + 8, 16);
+  }
+}
+
+void to_cache(const float* x, void* block, int64_t slot, const CacheRows& rows) {
+  uint8_t* at = static_cast<uint8_t*>(block);
+  const int64_t n = rows.dim, pieces = cache_pieces(rows);
+  if (rows.type == CacheType::bf16 || rows.type == CacheType::int8) {
+    uint8_t* piece = at + slot / 4 * pieces * 64 + slot % 4 * 16;
+    if (rows.type == CacheType::bf16) return to_bf16(x, n, piece, 64);
+    float* scales = reinterpret_cast<float*>(at + pieces * 16 * kPagePositions);
+    int32_t total;
+    scales[slot] = to_int8(x, rows.first, piece, 64, &total);
+    if (cache_parts(rows) == 1) return;
+    piece += ceil_div(rows.first, 16) * 64;
+    scales[kPagePositions + slot] = to_int8(x + rows.first, n - rows.first, piece, 64, &total);
     return;
   }
-  if (is_quantised(type)) return to_quants(x, static_cast<uint8_t*>(out), type, n);
-  uint16_t* halves = static_cast<uint16_t*>(out);
+  at += slot * cache_row_bytes(rows);
+  if (rows.type == CacheType::int4) return to_int4(x, at, n);
+  if (rows.type == CacheType::f32) {
+    memcpy(at, x, static_cast<size_t>(n) * sizeof(float));
+    return;
+  }
+  uint16_t* halves = reinterpret_cast<uint16_t*>(at);
   each_vector(n, [&](int64_t i, int64_t lanes) {
     uint16_t room[16];
     uint16_t* to = lanes == 16 ? halves + i : room;
-    const F v = load_n(x + i, lanes);
-    type == CacheType::f16 ? store_f16(to, v) : store_bf16(to, v);
+    store_f16(to, load_n(x + i, lanes));
     if (lanes < 16) memcpy(halves + i, room, static_cast<size_t>(lanes) * sizeof(uint16_t));
   });
+}
+
+// What follows the pieces of an int8 query.
+struct QueryScales {
+  float scale[2];
+  int32_t sum[2];
+};
+
+void to_query(const float* x, void* out, const CacheRows& rows) {
+  uint8_t* at = static_cast<uint8_t*>(out);
+  if (rows.type == CacheType::bf16) return to_bf16(x, rows.dim, at, 16);
+  if (rows.type == CacheType::int8) {
+    QueryScales scales = {};
+    scales.scale[0] = to_int8(x, rows.first, at, 16, &scales.sum[0]);
+    at += ceil_div(rows.first, 16) * 16;
+    scales.scale[1] = to_int8(x + rows.first, rows.dim - rows.first, at, 16, &scales.sum[1]);
+    at += ceil_div(rows.dim - rows.first, 16) * 16;
+    memcpy(at, &scales, sizeof(scales));
+    return;
+  }
+  memcpy(out, x, static_cast<size_t>(rows.dim) * sizeof(float));
 }
 
 int64_t argmax(const float* x, int64_t n) {

@@ -126,4 +126,118 @@ inline F load_halves(__m128i x) {
 inline F load_low4(const uint8_t* p) { return load_halves(load128(p)); }
 inline F load_high4(const uint8_t* p) { return load_halves(_mm_srli_epi16(load128(p), 4)); }
 
+constexpr int kAttendQueries = 6;
+constexpr int kQuadSums = 6;
+
+// ---- quads.h
+struct Pairs {
+  __m256i a, b;
+};
+inline Pairs load_pairs(const uint8_t* p) { return {load256(p), load256(p + 32)}; }
+inline Pairs spread_pairs(const uint8_t* p) {
+  const __m256i x = _mm256_broadcastsi128_si256(load128(p));
+  return {x, x};
+}
+inline Pairs set_pairs(uint32_t pair) {
+  const __m256i x = _mm256_set1_epi32(static_cast<int>(pair));
+  return {x, x};
+}
+inline __m256 odd_of(__m256i x) {
+  return _mm256_castsi256_ps(_mm256_and_si256(x, _mm256_set1_epi32(static_cast<int>(0xffff0000))));
+}
+inline __m256 even_of(__m256i x) { return _mm256_castsi256_ps(_mm256_slli_epi32(x, 16)); }
+inline F dot_pairs(Pairs x, Pairs y, F sum) {
+  const __m256 a = _mm256_fmadd_ps(odd_of(x.a), odd_of(y.a), sum.a);
+  const __m256 b = _mm256_fmadd_ps(odd_of(x.b), odd_of(y.b), sum.b);
+  return {_mm256_fmadd_ps(even_of(x.a), even_of(y.a), a), _mm256_fmadd_ps(even_of(x.b), even_of(y.b), b)};
+}
+inline __m256i join128(__m128i low, __m128i high) {
+  return _mm256_inserti128_si256(_mm256_castsi128_si256(low), high, 1);
+}
+inline void load_columns(const uint8_t* p, bool two, int begin, int end, Pairs* first, Pairs* second) {
+  const __m128i zero = _mm_setzero_si128();
+  __m128i x[4], y[4];  // of each position
+  for (int i = 0; i < 4; ++i) {
+    const bool seen = i >= begin && i < end;
+    x[i] = seen ? load128(p + 16 * i) : zero;
+    y[i] = seen && two ? load128(p + 64 + 16 * i) : zero;
+  }
+  first->a = join128(_mm_unpacklo_epi16(x[0], x[1]), _mm_unpackhi_epi16(x[0], x[1]));
+  first->b = join128(_mm_unpacklo_epi16(y[0], y[1]), _mm_unpackhi_epi16(y[0], y[1]));
+  second->a = join128(_mm_unpacklo_epi16(x[2], x[3]), _mm_unpackhi_epi16(x[2], x[3]));
+  second->b = join128(_mm_unpacklo_epi16(y[2], y[3]), _mm_unpackhi_epi16(y[2], y[3]));
+}
+
+using Key = Pairs;
+constexpr int kKeyBias = 0;
+inline Key load_key(const uint8_t* p) { return load_pairs(p); }
+inline I zero_integers() { return {_mm256_setzero_si256(), _mm256_setzero_si256()}; }
+// |x| <= 127, so that a pair's sum fits into 16 bits.
+inline __m256i add_fours(__m256i x, __m256i y, __m256i sum) {
+  const __m256i pairs = _mm256_maddubs_epi16(_mm256_abs_epi8(x), _mm256_sign_epi8(y, x));
+  return _mm256_add_epi32(sum, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
+}
+inline I dot_key(Key key, const uint8_t* q, I sum) {
+  const __m256i query = _mm256_broadcastsi128_si256(load128(q));
+  return {add_fours(key.a, query, sum.a), add_fours(key.b, query, sum.b)};
+}
+// Bytes 0 and 2 of each four as int16, then 1 and 3: products with weights up to 255 want 32 bits.
+struct Quads {
+  __m256i even[2], odd[2];
+};
+inline Quads load_quads(const uint8_t* p) {
+  const __m128i x0 = load128(p), x1 = load128(p + 16), x2 = load128(p + 32), x3 = load128(p + 48);
+  const __m128i low01 = _mm_unpacklo_epi8(x0, x1), high01 = _mm_unpackhi_epi8(x0, x1);
+  const __m128i low23 = _mm_unpacklo_epi8(x2, x3), high23 = _mm_unpackhi_epi8(x2, x3);
+  const __m256i fours[2] = {join128(_mm_unpacklo_epi16(low01, low23), _mm_unpackhi_epi16(low01, low23)),
+                            join128(_mm_unpacklo_epi16(high01, high23), _mm_unpackhi_epi16(high01, high23))};
+  Quads r;
+  for (int i = 0; i < 2; ++i) {
+    r.even[i] = _mm256_srai_epi16(_mm256_slli_epi16(fours[i], 8), 8);
+    r.odd[i] = _mm256_srai_epi16(fours[i], 8);
+  }
+  return r;
+}
+inline I dot_quads(const Quads& values, uint32_t weights, I sum) {
+  const __m256i w02 = _mm256_set1_epi32(static_cast<int>(weights & 0x00ff00ff));
+  const __m256i w13 = _mm256_set1_epi32(static_cast<int>(weights >> 8 & 0x00ff00ff));
+  const auto four = [&](int i, __m256i s) {
+    const __m256i part = _mm256_add_epi32(s, _mm256_madd_epi16(values.even[i], w02));
+    return _mm256_add_epi32(part, _mm256_madd_epi16(values.odd[i], w13));
+  };
+  return {four(0, sum.a), four(1, sum.b)};
+}
+inline F floats_of(const int32_t* p, int32_t plus) {
+  const __m256i more = _mm256_set1_epi32(plus);
+  return to_float({_mm256_add_epi32(load256(p), more), _mm256_add_epi32(load256(p + 8), more)});
+}
+template <int Q>
+inline void store_sums(const F* x, float* out, int64_t stride) {
+  const auto quarters = [](__m256 v) {
+    const __m256 halves = _mm256_add_ps(v, _mm256_permute_ps(v, 0x4e));
+    return _mm256_add_ps(halves, _mm256_permute_ps(halves, 0xb1));
+  };
+  for (int i = 0; i < Q; ++i, out += stride) {
+    const __m256 a = quarters(x[i].a), b = quarters(x[i].b);
+    out[0] = _mm256_cvtss_f32(a);
+    out[1] = _mm_cvtss_f32(_mm256_extractf128_ps(a, 1));
+    out[2] = _mm256_cvtss_f32(b);
+    out[3] = _mm_cvtss_f32(_mm256_extractf128_ps(b, 1));
+  }
+}
+template <int Q>
+inline void store_sums(const I* x, int32_t* out, int64_t stride) {
+  const auto quarters = [](__m256i v) {
+    const __m256i halves = _mm256_add_epi32(v, _mm256_shuffle_epi32(v, 0x4e));
+    return _mm256_add_epi32(halves, _mm256_shuffle_epi32(halves, 0xb1));
+  };
+  for (int i = 0; i < Q; ++i, out += stride) {
+    const __m256i a = quarters(x[i].a), b = quarters(x[i].b);
+    out[0] = _mm256_extract_epi32(a, 0);
+    out[1] = _mm256_extract_epi32(a, 4);
+    out[2] = _mm256_extract_epi32(b, 0);
+    out[3] = _mm256_extract_epi32(b, 4);
+  }
+}
+
 }  // namespace

@@ -96,4 +96,97 @@ inline F load_halves(__m128i x) {
 inline F load_low4(const uint8_t* p) { return load_halves(load128(p)); }
 inline F load_high4(const uint8_t* p) { return load_halves(_mm_srli_epi16(load128(p), 4)); }
 
+constexpr int kAttendQueries = 16;
+constexpr int kQuadSums = 16;
+
+// ---- quads.h
+struct Pairs {
+  __m512i a;
+};
+inline Pairs load_pairs(const uint8_t* p) { return {load512(p)}; }
+inline Pairs spread_pairs(const uint8_t* p) { return {_mm512_broadcast_i32x4(load128(p))}; }
+inline Pairs set_pairs(uint32_t pair) { return {_mm512_set1_epi32(static_cast<int>(pair))}; }
+#ifdef __AVX512BF16__
+inline F dot_pairs(Pairs x, Pairs y, F sum) {
+  return {_mm512_dpbf16_ps(sum.a, reinterpret_cast<__m512bh>(x.a), reinterpret_cast<__m512bh>(y.a))};
+}
+#else
+inline F dot_pairs(Pairs x, Pairs y, F sum) {
+  const __m512i high = _mm512_set1_epi32(static_cast<int>(0xffff0000));
+  const auto odd = [&](Pairs v) { return _mm512_castsi512_ps(_mm512_and_si512(v.a, high)); };
+  const auto even = [](Pairs v) { return _mm512_castsi512_ps(_mm512_slli_epi32(v.a, 16)); };
+  return {_mm512_fmadd_ps(even(x), even(y), _mm512_fmadd_ps(odd(x), odd(y), sum.a))};
+}
+#endif
+// Of positions [begin, end), zeros of the others; `two`: there is a second piece.
+inline void load_columns(const uint8_t* p, bool two, int begin, int end, Pairs* first, Pairs* second) {
+  const auto lanes = static_cast<__mmask16>((0xffffu << 4 * begin) & (0xffffu >> (16 - 4 * end)));
+  const __m512i x = _mm512_maskz_loadu_epi32(lanes, p);
+  const __m512i y = two ? _mm512_maskz_loadu_epi32(lanes, p + 64) : _mm512_setzero_si512();
+  // Word 8 i + d of x or y is number d of position i.
+  const __m512i of01 = _mm512_set_epi16(47, 39, 46, 38, 45, 37, 44, 36, 43, 35, 42, 34, 41, 33, 40, 32, 15, 7, 14, 6, 13,
+                                        5, 12, 4, 11, 3, 10, 2, 9, 1, 8, 0);
+  *first = {_mm512_permutex2var_epi16(x, of01, y)};
+  *second = {_mm512_permutex2var_epi16(x, _mm512_add_epi16(of01, _mm512_set1_epi16(16)), y)};
+}
+
+using Key = Pairs;
+constexpr int kKeyBias = 128;  // vpdpbusd wants one side unsigned
+inline Key load_key(const uint8_t* p) {
+  return {_mm512_xor_si512(load512(p), _mm512_set1_epi8(static_cast<char>(0x80)))};
+}
+inline I zero_integers() { return {_mm512_setzero_si512()}; }
+inline I dot_key(Key key, const uint8_t* q, I sum) {
+  return {_mm512_dpbusd_epi32(sum.a, key.a, _mm512_broadcast_i32x4(load128(q)))};
+}
+using Quads = Pairs;
+inline Quads load_quads(const uint8_t* p) {
+  const __m512i fours = _mm512_set_epi32(15, 11, 7, 3, 14, 10, 6, 2, 13, 9, 5, 1, 12, 8, 4, 0);
+  const __m512i turned = _mm512_broadcast_i32x4(_mm_set_epi8(15, 11, 7, 3, 14, 10, 6, 2, 13, 9, 5, 1, 12, 8, 4, 0));
+  return {_mm512_shuffle_epi8(_mm512_permutexvar_epi32(fours, load512(p)), turned)};
+}
+inline I dot_quads(Quads values, uint32_t weights, I sum) {
+  return {_mm512_dpbusd_epi32(sum.a, _mm512_set1_epi32(static_cast<int>(weights)), values.a)};
+}
+inline F floats_of(const int32_t* p, int32_t plus) {
+  return {_mm512_cvtepi32_ps(_mm512_add_epi32(load512(p), _mm512_set1_epi32(plus)))};
+}
+
+inline __m512 plus(__m512 x, __m512 y) { return _mm512_add_ps(x, y); }
+inline __m512 plus_integers(__m512 x, __m512 y) {
+  return _mm512_castsi512_ps(_mm512_add_epi32(_mm512_castps_si512(x), _mm512_castps_si512(y)));
+}
+// out[i * stride + j] = quarter j of x[i], added up. Four at a time, their quarters are turned around while they add.
+template <int Q, __m512 (*add_lanes)(__m512, __m512), class Get>
+inline void store_sums_of(Get x, float* out, int64_t stride) {
+  constexpr int kFours = Q / 4 * 4;
+  const __m512i turn = _mm512_set_epi32(15, 11, 7, 3, 14, 10, 6, 2, 13, 9, 5, 1, 12, 8, 4, 0);
+  for (int i = 0; i < kFours; i += 4) {
+    const __m512 ab = add_lanes(_mm512_unpacklo_ps(x(i), x(i + 1)), _mm512_unpackhi_ps(x(i), x(i + 1)));
+    const __m512 cd = add_lanes(_mm512_unpacklo_ps(x(i + 2), x(i + 3)), _mm512_unpackhi_ps(x(i + 2), x(i + 3)));
+    const __m512d ab2 = _mm512_castps_pd(ab), cd2 = _mm512_castps_pd(cd);
+    const __m512 all = add_lanes(_mm512_castpd_ps(_mm512_unpacklo_pd(ab2, cd2)),
+                                 _mm512_castpd_ps(_mm512_unpackhi_pd(ab2, cd2)));
+    const __m512 rows = _mm512_permutexvar_ps(turn, all);
+    _mm_storeu_ps(out + i * stride, _mm512_castps512_ps128(rows));
+    _mm_storeu_ps(out + (i + 1) * stride, _mm512_extractf32x4_ps(rows, 1));
+    _mm_storeu_ps(out + (i + 2) * stride, _mm512_extractf32x4_ps(rows, 2));
+    _mm_storeu_ps(out + (i + 3) * stride, _mm512_extractf32x4_ps(rows, 3));
+  }
+  for (int i = kFours; i < Q; ++i) {
+    const __m512 halves = add_lanes(x(i), _mm512_permute_ps(x(i), 0x4e));
+    const __m512 sums = add_lanes(halves, _mm512_permute_ps(halves, 0xb1));
+    _mm_storeu_ps(out + i * stride, _mm512_castps512_ps128(_mm512_maskz_compress_ps(0x1111, sums)));
+  }
+}
+template <int Q>
+inline void store_sums(const F* x, float* out, int64_t stride) {
+  store_sums_of<Q, plus>([&](int i) { return x[i].a; }, out, stride);
+}
+template <int Q>
+inline void store_sums(const I* x, int32_t* out, int64_t stride) {
+  store_sums_of<Q, plus_integers>([&](int i) { return _mm512_castsi512_ps(x[i].a); }, reinterpret_cast<float*>(out),
+                                  stride);
+}
+
 }  // namespace

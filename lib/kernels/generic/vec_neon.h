@@ -120,4 +120,113 @@ inline F load_low4(const uint8_t* p) { return load_halves(vandq_u8(vld1q_u8(p), 
 inline F load_high4(const uint8_t* p) { return load_halves(vshrq_n_u8(vld1q_u8(p), 4)); }
 #undef PENSEE_QUADS
 
+constexpr int kAttendQueries = 6;
+constexpr int kQuadSums = 4;
+
+// ---- quads.h
+struct Pairs {
+  uint16x8_t v[4];
+};
+inline uint16x8_t load_words(const uint8_t* p) { return vreinterpretq_u16_u8(vld1q_u8(p)); }
+inline Pairs load_pairs(const uint8_t* p) {
+  return {{load_words(p), load_words(p + 16), load_words(p + 32), load_words(p + 48)}};
+}
+inline Pairs spread_pairs(const uint8_t* p) {
+  const uint16x8_t x = load_words(p);
+  return {{x, x, x, x}};
+}
+inline Pairs set_pairs(uint32_t pair) {
+  const uint16x8_t x = vreinterpretq_u16_u32(vdupq_n_u32(pair));
+  return {{x, x, x, x}};
+}
+inline float32x4_t odd_of(uint16x8_t x) {
+  return vreinterpretq_f32_u32(vandq_u32(vreinterpretq_u32_u16(x), vdupq_n_u32(0xffff0000)));
+}
+inline float32x4_t even_of(uint16x8_t x) { return vreinterpretq_f32_u32(vshlq_n_u32(vreinterpretq_u32_u16(x), 16)); }
+inline F dot_pairs(const Pairs& x, const Pairs& y, F sum) {
+  for (int i = 0; i < 4; ++i) {
+    sum.v[i] = vfmaq_f32(sum.v[i], odd_of(x.v[i]), odd_of(y.v[i]));
+    sum.v[i] = vfmaq_f32(sum.v[i], even_of(x.v[i]), even_of(y.v[i]));
+  }
+  return sum;
+}
+inline void load_columns(const uint8_t* p, bool two, int begin, int end, Pairs* first, Pairs* second) {
+  const uint16x8_t zero = vdupq_n_u16(0);
+  for (int half = 0; half < 2; ++half) {
+    uint16x8_t x[4];  // of each position
+    for (int i = 0; i < 4; ++i) {
+      const bool seen = i >= begin && i < end && (half == 0 || two);
+      x[i] = seen ? load_words(p + 64 * half + 16 * i) : zero;
+    }
+    first->v[2 * half] = vzip1q_u16(x[0], x[1]);
+    first->v[2 * half + 1] = vzip2q_u16(x[0], x[1]);
+    second->v[2 * half] = vzip1q_u16(x[2], x[3]);
+    second->v[2 * half + 1] = vzip2q_u16(x[2], x[3]);
+  }
+}
+
+inline int32x4_t add_fours(int8x16_t x, int8x16_t y, int32x4_t sum) {
+#ifdef __ARM_FEATURE_DOTPROD
+  return vdotq_s32(sum, x, y);
+#else
+  const int32x4_t low = vpaddlq_s16(vmull_s8(vget_low_s8(x), vget_low_s8(y)));
+  const int32x4_t high = vpaddlq_s16(vmull_s8(vget_high_s8(x), vget_high_s8(y)));
+  return vaddq_s32(sum, vpaddq_s32(low, high));
+#endif
+}
+inline int8x16_t load_bytes(const uint8_t* p) { return vreinterpretq_s8_u8(vld1q_u8(p)); }
+struct Key {
+  int8x16_t v[4];
+};
+constexpr int kKeyBias = 0;
+inline Key load_key(const uint8_t* p) {
+  return {{load_bytes(p), load_bytes(p + 16), load_bytes(p + 32), load_bytes(p + 48)}};
+}
+inline I zero_integers() {
+  const int32x4_t zero = vdupq_n_s32(0);
+  return {{zero, zero, zero, zero}};
+}
+inline I dot_key(const Key& key, const uint8_t* q, I sum) {
+  const int8x16_t query = load_bytes(q);
+  for (int i = 0; i < 4; ++i) sum.v[i] = add_fours(key.v[i], query, sum.v[i]);
+  return sum;
+}
+// Weights less 128 are signed; what that takes off comes back as 128 times the sum of the values.
+struct Quads {
+  int8x16_t v[4];
+  int32x4_t sum128[4];
+};
+inline Quads load_quads(const uint8_t* p) {
+  const int8x16_t x0 = load_bytes(p), x1 = load_bytes(p + 16), x2 = load_bytes(p + 32), x3 = load_bytes(p + 48);
+  const int16x8_t low01 = vreinterpretq_s16_s8(vzip1q_s8(x0, x1)), high01 = vreinterpretq_s16_s8(vzip2q_s8(x0, x1));
+  const int16x8_t low23 = vreinterpretq_s16_s8(vzip1q_s8(x2, x3)), high23 = vreinterpretq_s16_s8(vzip2q_s8(x2, x3));
+  Quads r = {{vreinterpretq_s8_s16(vzip1q_s16(low01, low23)), vreinterpretq_s8_s16(vzip2q_s16(low01, low23)),
+              vreinterpretq_s8_s16(vzip1q_s16(high01, high23)), vreinterpretq_s8_s16(vzip2q_s16(high01, high23))},
+             {}};
+  for (int i = 0; i < 4; ++i) r.sum128[i] = vshlq_n_s32(add_fours(r.v[i], vdupq_n_s8(1), vdupq_n_s32(0)), 7);
+  return r;
+}
+inline I dot_quads(const Quads& values, uint32_t weights, I sum) {
+  const int8x16_t w = vreinterpretq_s8_u32(vdupq_n_u32(weights ^ 0x80808080));
+  for (int i = 0; i < 4; ++i) sum.v[i] = add_fours(values.v[i], w, vaddq_s32(sum.v[i], values.sum128[i]));
+  return sum;
+}
+inline F floats_of(const int32_t* p, int32_t plus) {
+  PENSEE_QUADS(vcvtq_f32_s32(vaddq_s32(vld1q_s32(p + 4 * i), vdupq_n_s32(plus))));
+}
+template <int Q>
+inline void store_sums(const F* x, float* out, int64_t stride) {
+  for (int i = 0; i < Q; ++i) {
+    for (int j = 0; j < 4; ++j) {
+      const float32x2_t halves = vadd_f32(vget_low_f32(x[i].v[j]), vget_high_f32(x[i].v[j]));
+      out[i * stride + j] = vget_lane_f32(vpadd_f32(halves, halves), 0);
+    }
+  }
+}
+template <int Q>
+inline void store_sums(const I* x, int32_t* out, int64_t stride) {
+  for (int i = 0; i < Q; ++i)
+    for (int j = 0; j < 4; ++j) out[i * stride + j] = vaddvq_s32(x[i].v[j]);
+}
+
 }  // namespace

@@ -179,4 +179,83 @@ inline F load_high4(const uint8_t* p) {
   return r;
 }
 
+constexpr int kAttendQueries = 6;
+constexpr int kQuadSums = 1;
+
+// ---- quads.h
+struct Pairs {
+  uint16_t v[32];
+};
+inline float bfloat_bits_to_float(uint16_t x) { return float_of(static_cast<uint32_t>(x) << 16); }
+inline Pairs load_pairs(const uint8_t* p) {
+  Pairs r;
+  memcpy(r.v, p, 64);
+  return r;
+}
+inline Pairs spread_pairs(const uint8_t* p) {
+  Pairs r;
+  for (int i = 0; i < 4; ++i) memcpy(r.v + 8 * i, p, 16);
+  return r;
+}
+inline Pairs set_pairs(uint32_t pair) {
+  Pairs r;
+  for (int i = 0; i < 16; ++i) memcpy(r.v + 2 * i, &pair, 4);
+  return r;
+}
+inline F dot_pairs(const Pairs& x, const Pairs& y, F sum) {
+  const auto add = [&](int at, float s) { return fmaf(bfloat_bits_to_float(x.v[at]), bfloat_bits_to_float(y.v[at]), s); };
+  PENSEE_LANES sum.v[i] = add(2 * i, add(2 * i + 1, sum.v[i]));
+  return sum;
+}
+inline void load_columns(const uint8_t* p, bool two, int begin, int end, Pairs* first, Pairs* second) {
+  for (int d = 0; d < 16; ++d) {
+    for (int i = 0; i < 4; ++i) {
+      uint16_t x = 0;
+      if (i >= begin && i < end && (d < 8 || two)) memcpy(&x, p + d / 8 * 64 + 16 * i + d % 8 * 2, 2);
+      (i < 2 ? first : second)->v[2 * d + i % 2] = x;
+    }
+  }
+}
+
+struct Bytes {
+  uint8_t v[64];
+};
+using Key = Bytes;
+constexpr int kKeyBias = 0;
+inline Key load_key(const uint8_t* p) {
+  Key r;
+  memcpy(r.v, p, 64);
+  return r;
+}
+inline int32_t signed_byte(uint8_t x) { return static_cast<int8_t>(x); }
+inline I zero_integers() { return {}; }
+inline I dot_key(const Key& key, const uint8_t* q, I sum) {
+  for (int i = 0; i < 64; ++i) sum.v[i / 4] += signed_byte(key.v[i]) * signed_byte(q[i % 16]);
+  return sum;
+}
+using Quads = Bytes;
+inline Quads load_quads(const uint8_t* p) {
+  Quads r;
+  for (int i = 0; i < 64; ++i) r.v[i] = p[i % 4 * 16 + i / 4];
+  return r;
+}
+inline I dot_quads(const Quads& values, uint32_t weights, I sum) {
+  for (int i = 0; i < 64; ++i) sum.v[i / 4] += signed_byte(values.v[i]) * static_cast<int32_t>(weights >> i % 4 * 8 & 255);
+  return sum;
+}
+inline F floats_of(const int32_t* p, int32_t plus) {
+  F r;
+  PENSEE_LANES r.v[i] = static_cast<float>(p[i] + plus);
+  return r;
+}
+template <int Q, class V, class T>
+inline void store_sums(const V* x, T* out, int64_t stride) {
+  for (int i = 0; i < Q; ++i) {
+    for (int j = 0; j < 4; ++j) {
+      const T* lane = x[i].v + 4 * j;
+      out[i * stride + j] = (lane[0] + lane[2]) + (lane[1] + lane[3]);
+    }
+  }
+}
+
 }  // namespace
