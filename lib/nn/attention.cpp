@@ -174,6 +174,10 @@ class CacheLoop {
       args.keys = page + layer.key_offset + b.kv_head * layer.key_block;
       args.values = page + layer.value_offset + b.kv_head * layer.value_block;
       args.positions = std::min(kPagePositions, positions_of(b) - at);
+      const bool last = at + kPagePositions >= end;
+      const std::byte* next = last ? nullptr : b.run->sequence->page(at / kPagePositions + 1);
+      args.next_values = next ? next + (static_cast<const std::byte*>(args.values) - page) : nullptr;
+      args.next_keys = next && args.keys != args.values ? next + (static_cast<const std::byte*>(args.keys) - page) : nullptr;
       for (int32_t i = 0; i < queries; ++i) {
         w.from[i] = 0;
         w.to[i] = std::clamp(b.run->first_position + b.first_row + i / b.heads + 1 - at, 0, args.positions);

@@ -137,10 +137,10 @@ struct Bench {
     std::vector<int32_t> from(static_cast<size_t>(num_q), 0), to(static_cast<size_t>(num_q), kPagePositions);
     const double s = best([&] {
       for (int64_t c = 0; c < chunks; ++c) {
-        const uint8_t* at = cache.data() + c * block;
+        const uint8_t *at = cache.data() + c * block, *next = c + 1 < chunks ? at + block : nullptr;
         kernels->attend({q.data(), q_bytes, num_q, value_dim, 0.1f, keys, latent ? keys : values, at,
                          latent ? at : at + key_block, kPagePositions, from.data(), to.data(), max.data(), sum.data(),
-                         acc.data(), scores.data()});
+                         acc.data(), scores.data(), latent ? nullptr : next, next && !latent ? next + key_block : next});
       }
     });
     const double positions = static_cast<double>(chunks * kPagePositions);

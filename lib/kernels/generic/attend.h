@@ -37,27 +37,49 @@ struct RowsInt4 {
   static F get_first(const uint8_t* row, int64_t d, int64_t) { return get(row, d); }
 };
 
-// scores[q][p] = scale * q . key, for Q queries.
+// scores[q][p] = scale * q . key, for Q queries and the N positions from p on.
+template <class Rows, int Q, int N>
+inline void score_positions(const AttendArgs& a, int32_t first, int32_t p) {
+  const int64_t key_bytes = cache_row_bytes(a.key_rows), q_stride = a.q_stride / 4;
+  const uint8_t* key = bytes_at(a.keys, p * key_bytes);
+  const float* q = static_cast<const float*>(a.q) + first * q_stride;
+  const int64_t whole = a.key_rows.dim / 16 * 16, rest = a.key_rows.dim - whole;
+  F dot[N][Q];
+#pragma GCC unroll 4
+  for (int n = 0; n < N; ++n)
+#pragma GCC unroll 16
+    for (int i = 0; i < Q; ++i) dot[n][i] = set1(0.0f);
+  for (int64_t at = 0; a.next_keys && at < N * key_bytes; at += 64) fetch_next(a.next_keys, a.keys, key + at);
+  for (int64_t d = 0; d < whole; d += 16) {
+    F k[N];
+#pragma GCC unroll 4
+    for (int n = 0; n < N; ++n) k[n] = Rows::get(key + n * key_bytes, d);
+#pragma GCC unroll 16
+    for (int i = 0; i < Q; ++i) {
+      const F x = load(q + i * q_stride + d);
+#pragma GCC unroll 4
+      for (int n = 0; n < N; ++n) dot[n][i] = fma(x, k[n], dot[n][i]);
+    }
+  }
+  for (int n = 0; n < N; ++n) {
+    const F k = rest ? Rows::get_first(key + n * key_bytes, whole, rest) : set1(0.0f);
+    for (int i = 0; i < Q; ++i) {
+      if (rest) dot[n][i] = fma(load_first(q + i * q_stride + whole, rest), k, dot[n][i]);
+      a.scores[int64_t{first + i} * kPagePositions + p + n] = sum(dot[n][i]) * a.scale;
+    }
+  }
+}
+
 template <class Rows, int Q>
 inline void score(const AttendArgs& a, int32_t first, int32_t from, int32_t to) {
-  const auto* keys = static_cast<const uint8_t*>(a.keys);
-  const int64_t key_bytes = cache_row_bytes(a.key_rows), q_stride = a.q_stride / 4;
-  const float* q = static_cast<const float*>(a.q) + first * q_stride;
-  float* scores = a.scores + static_cast<int64_t>(first) * kPagePositions;
-  const int64_t whole = a.key_rows.dim / 16 * 16, rest = a.key_rows.dim - whole;
-  for (int32_t p = from; p < to; ++p) {
-    const auto* key = keys + p * key_bytes;
-    F dot[Q];
-    for (int i = 0; i < Q; ++i) dot[i] = set1(0.0f);
-    for (int64_t d = 0; d < whole; d += 16) {
-      const F k = Rows::get(key, d);
-      for (int i = 0; i < Q; ++i) dot[i] = fma(load(q + i * q_stride + d), k, dot[i]);
-    }
-    if (rest) {
-      const F k = Rows::get_first(key, whole, rest);
-      for (int i = 0; i < Q; ++i) dot[i] = fma(load_first(q + i * q_stride + whole, rest), k, dot[i]);
-    }
-    for (int i = 0; i < Q; ++i) scores[i * kPagePositions + p] = sum(dot[i]) * a.scale;
+  if constexpr (Q > 8) {
+    score<Rows, Q / 2>(a, first, from, to);
+    score<Rows, Q / 2>(a, first + Q / 2, from, to);
+  } else {
+    constexpr int N = Q * 2 <= kQuadSums ? 2 : 1;
+    int32_t p = from;
+    for (; p + N <= to; p += N) score_positions<Rows, Q, N>(a, first, p);
+    for (; p < to; ++p) score_positions<Rows, Q, 1>(a, first, p);
   }
 }
 
@@ -96,6 +118,8 @@ inline void mix_rows(const AttendArgs& a, int32_t first, int32_t from, int32_t t
     const uint8_t* value = values + from * value_bytes;
     for (int32_t p = from; p < to; ++p, value += value_bytes) {
       const F v = lanes == 16 ? Rows::get(value, d) : Rows::get_first(value, d, lanes);
+      const int64_t at = d * value_bytes / a.value_rows.dim;
+      if (a.next_values && at % 64 == 0) fetch_next(a.next_values, values, value + at);
       for (int i = 0; i < Q; ++i) total[i] = fma(set1(weights[i * kPagePositions + p]), v, total[i]);
     }
     for (int i = 0; i < Q; ++i) store_n(acc + i * a.value_dim + d, total[i], lanes);

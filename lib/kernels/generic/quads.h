@@ -21,34 +21,40 @@
 namespace {
 
 inline const uint8_t* bytes_at(const void* p, int64_t offset) { return static_cast<const uint8_t*>(p) + offset; }
+// Where `at` of `block` lies in the block of the next call.
+inline void fetch_next(const void* next, const void* block, const uint8_t* at) {
+  if (next) __builtin_prefetch(static_cast<const uint8_t*>(next) + (at - static_cast<const uint8_t*>(block)), 0, 2);
+}
 // Quads at once, so that small blocks have sums enough to hide a product's latency.
 template <int Q>
 constexpr int quads_together() {
   return Q * 4 <= kQuadSums ? 4 : Q * 2 <= kQuadSums ? 2 : 1;
 }
 
-// acc[n][i] += quad n's pieces [0, pieces) times query i's.
 template <int Q, int N>
-inline void score_pieces(const uint8_t* keys, int64_t quad_bytes, const uint8_t* q, int64_t q_stride, int64_t pieces,
-                         F (*acc)[Q]) {
+inline void score_bf16_quads(const AttendArgs& a, int32_t first, int32_t quad) {
+  const int64_t pieces = cache_pieces(a.key_rows), quad_bytes = pieces * 64;
+  const uint8_t *keys = bytes_at(a.keys, quad * quad_bytes), *q = bytes_at(a.q, first * a.q_stride);
+  F acc[N][Q];
+#pragma GCC unroll 4
+  for (int n = 0; n < N; ++n)
+#pragma GCC unroll 16
+    for (int i = 0; i < Q; ++i) acc[n][i] = set1(0.0f);
   for (int64_t c = 0; c < pieces; ++c) {
     Pairs key[N];
-    for (int n = 0; n < N; ++n) key[n] = load_pairs(keys + n * quad_bytes + 64 * c);
+#pragma GCC unroll 4
+    for (int n = 0; n < N; ++n) {
+      key[n] = load_pairs(keys + n * quad_bytes + 64 * c);
+      fetch_next(a.next_keys, a.keys, keys + n * quad_bytes + 64 * c);
+    }
+#pragma GCC unroll 16
     for (int i = 0; i < Q; ++i) {
-      const Pairs query = spread_pairs(q + i * q_stride + 16 * c);
+      const Pairs query = spread_pairs(q + i * a.q_stride + 16 * c);
+#pragma GCC unroll 4
       for (int n = 0; n < N; ++n) acc[n][i] = dot_pairs(key[n], query, acc[n][i]);
     }
   }
-}
-
-template <int Q, int N>
-inline void score_bf16_quads(const AttendArgs& a, int32_t first, int32_t quad) {
-  const int64_t pieces = cache_pieces(a.key_rows);
-  F acc[N][Q];
-  for (int n = 0; n < N; ++n)
-    for (int i = 0; i < Q; ++i) acc[n][i] = set1(0.0f);
-  score_pieces<Q, N>(bytes_at(a.keys, quad * pieces * 64), pieces * 64, bytes_at(a.q, first * a.q_stride), a.q_stride,
-                     pieces, acc);
+#pragma GCC unroll 4
   for (int n = 0; n < N; ++n)
     store_sums<Q>(acc[n], a.scores + int64_t{first} * kPagePositions + 4 * (quad + n), kPagePositions);
 }
@@ -72,17 +78,21 @@ inline void score_bf16(const AttendArgs& a, int32_t first, int32_t from, int32_t
 }
 
 template <int Q, int N>
-inline void score_int8_quads(const uint8_t* keys, int64_t quad_bytes, const uint8_t* q, int64_t q_stride,
+inline void score_int8_quads(const AttendArgs& a, const uint8_t* keys, int64_t quad_bytes, const uint8_t* q,
                              int64_t pieces, int32_t* out) {
   I acc[N][Q];
   for (int n = 0; n < N; ++n)
     for (int i = 0; i < Q; ++i) acc[n][i] = zero_integers();
   for (int64_t c = 0; c < pieces; ++c) {
     Key key[N];
-    for (int n = 0; n < N; ++n) key[n] = load_key(keys + n * quad_bytes + 64 * c);
+    for (int n = 0; n < N; ++n) {
+      key[n] = load_key(keys + n * quad_bytes + 64 * c);
+      fetch_next(a.next_keys, a.keys, keys + n * quad_bytes + 64 * c);
+    }
     for (int i = 0; i < Q; ++i)
-      for (int n = 0; n < N; ++n) acc[n][i] = dot_key(key[n], q + i * q_stride + 16 * c, acc[n][i]);
+      for (int n = 0; n < N; ++n) acc[n][i] = dot_key(key[n], q + i * a.q_stride + 16 * c, acc[n][i]);
   }
+#pragma GCC unroll 4
   for (int n = 0; n < N; ++n) store_sums<Q>(acc[n], out + 4 * n, kPagePositions);
 }
 
@@ -103,9 +113,9 @@ inline void score_int8(const AttendArgs& a, int32_t first, int32_t from, int32_t
       const int64_t pieces = begin[part + 1] - begin[part];
       int32_t quad = from / 4;
       for (; quad + N <= end; quad += N)
-        score_int8_quads<Q, N>(keys + quad * all * 64, all * 64, q, a.q_stride, pieces, sums[part][0] + 4 * quad);
+        score_int8_quads<Q, N>(a, keys + quad * all * 64, all * 64, q, pieces, sums[part][0] + 4 * quad);
       for (; quad < end; ++quad)
-        score_int8_quads<Q, 1>(keys + quad * all * 64, all * 64, q, a.q_stride, pieces, sums[part][0] + 4 * quad);
+        score_int8_quads<Q, 1>(a, keys + quad * all * 64, all * 64, q, pieces, sums[part][0] + 4 * quad);
     }
     const float* scales = reinterpret_cast<const float*>(bytes_at(a.keys, all * 16 * kPagePositions));
     for (int i = 0; i < Q; ++i) {
@@ -143,7 +153,10 @@ inline void mix_bf16_columns(const AttendArgs& a, int32_t first, int32_t from, i
     // Positions that must not be seen may hold NaN, which a weight of zero does not silence.
     const int32_t begin = from > 4 * quad ? from - 4 * quad : 0, end = to < 4 * quad + 4 ? to - 4 * quad : 4;
     Pairs even, odd;
-    load_columns(bytes_at(a.values, (quad * pieces + d / 8) * 64), two, begin, end, &even, &odd);
+    const uint8_t* at = bytes_at(a.values, (quad * pieces + d / 8) * 64);
+    load_columns(at, two, begin, end, &even, &odd);
+    fetch_next(a.next_values, a.values, at);
+    fetch_next(a.next_values, a.values, at + 64);
     for (int i = 0; i < Q; ++i) {
       total[i] = dot_pairs(even, set_pairs(pairs[i][2 * quad]), total[i]);
       total[i] = dot_pairs(odd, set_pairs(pairs[i][2 * quad + 1]), total[i]);
@@ -175,7 +188,9 @@ inline void mix_int8_columns(const AttendArgs& a, int32_t first, int32_t from, i
     for (int i = 0; i < Q; ++i) total[n][i] = zero_integers();
   for (int32_t quad = from / 4; quad < (to + 3) / 4; ++quad) {
     for (int n = 0; n < N; ++n) {
-      const Quads values = load_quads(bytes_at(a.values, (quad * pieces + d / 16 + n) * 64));
+      const uint8_t* at = bytes_at(a.values, (quad * pieces + d / 16 + n) * 64);
+      const Quads values = load_quads(at);
+      fetch_next(a.next_values, a.values, at);
       for (int i = 0; i < Q; ++i) total[n][i] = dot_quads(values, fours[i][quad], total[n][i]);
     }
   }
