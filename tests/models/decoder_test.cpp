@@ -96,7 +96,7 @@ TEST_CASE("decoder: a 16-bit cache moves the logits a little, and really is used
     const auto logits = runner.feed(sequence, prompts[2].ids);
     const float difference = largest_difference(logits, prompts[2].logits);
     CHECK(difference > 0);
-    CHECK(difference < (type == CacheType::f16 ? 0.1f : 2.0f));  // a flipped expert moves these tiny models far
+    CHECK(difference < (type == CacheType::f16 ? 0.1f : 4.0f));  // a flipped expert moves these tiny models far
   }
 }
 

@@ -192,10 +192,10 @@ TEST_CASE("attention: quantised rows stay close, also where one number of each k
   };
   constexpr Dims kHeads = {6, 2, 64, 64, false}, kWide = {4, 1, 576, 512, true}, kOdd = {5, 1, 20, 12, true};
   const Case cases[] = {
-      {kHeads, CacheType::int8, CacheType::int8, 1, 0.02}, {kHeads, CacheType::int8, CacheType::int8, 30, 0.04},
+      {kHeads, CacheType::int8, CacheType::int8, 1, 0.02}, {kHeads, CacheType::int8, CacheType::int8, 30, 0.06},
       {kHeads, CacheType::f32, CacheType::int8, 1, 0.01},  {kHeads, CacheType::int8, CacheType::int4, 1, 0.13},
       {kHeads, CacheType::f16, CacheType::int4, 1, 0.13},  {kHeads, CacheType::int4, CacheType::int8, 1, 0.25},
-      {kWide, CacheType::int8, CacheType::f32, 1, 0.03},   {kWide, CacheType::int8, CacheType::int4, 30, 0.04},
+      {kWide, CacheType::int8, CacheType::f32, 1, 0.04},   {kWide, CacheType::int8, CacheType::int4, 30, 0.07},
       {kOdd, CacheType::int8, CacheType::int8, 1, 0.03},   {kGrouped, CacheType::bf16, CacheType::int8, 1, 0.03},
   };
   for (const Case& c : cases) {

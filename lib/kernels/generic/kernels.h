@@ -125,24 +125,58 @@ void rope(float* x, const float* cos, const float* sin, int64_t dim, bool interl
   });
 }
 
+// One step of a Hadamard transform inside a vector: sums where bit H of the lane is clear, differences where it is set.
+template <int H>
+inline F butterfly(F x) {
+  alignas(64) static const float kSigns[16] = {1, H & 1 ? -1.0f : 1, H & 2 ? -1.0f : 1, H & 3 ? -1.0f : 1,
+                                               H & 4 ? -1.0f : 1, H & 5 ? -1.0f : 1, H & 6 ? -1.0f : 1,
+                                               H & 7 ? -1.0f : 1, H & 8 ? -1.0f : 1, H & 9 ? -1.0f : 1,
+                                               H & 10 ? -1.0f : 1, H & 11 ? -1.0f : 1, H & 12 ? -1.0f : 1,
+                                               H & 13 ? -1.0f : 1, H & 14 ? -1.0f : 1, H & 15 ? -1.0f : 1};
+  return fma(x, load(kSigns), swap<H>(x));
+}
+
+// Kept in registers; block is 16 to 128.
+template <int kBlock>
+inline void rotate_block(float* x, float norm) {
+  constexpr int kVectors = kBlock / 16;
+  F v[kVectors];
+#pragma GCC unroll 8
+  for (int i = 0; i < kVectors; ++i) v[i] = butterfly<8>(butterfly<4>(butterfly<2>(butterfly<1>(load(x + 16 * i)))));
+#pragma GCC unroll 3
+  for (int half = 1; half < kVectors; half *= 2) {
+#pragma GCC unroll 8
+    for (int i = 0; i < kVectors; ++i) {
+      if (i & half) continue;
+      const F a = v[i], b = v[i + half];
+      v[i] = add(a, b);
+      v[i + half] = sub(a, b);
+    }
+  }
+#pragma GCC unroll 8
+  for (int i = 0; i < kVectors; ++i) store(x + 16 * i, mul(v[i], set1(norm)));
+}
+
 // Sums and differences alone, each rounded once: whatever a compiler makes of the loops, the bits are the same.
 void rotate(float* x, int64_t n) {
-  for (int64_t block = 128; n > 0; block /= 2) {
-    float norm = 1.0f;  // 1 / sqrt(block)
-    for (int64_t i = block; i >= 4; i /= 4) norm *= 0.5f;
-    if (block == 128 || block == 32 || block == 8 || block == 2) norm *= 0.70710678f;
-    for (; n >= block; n -= block, x += block) {
-      for (int64_t half = 1; half < block; half *= 2) {
-        for (int64_t i = 0; i < block; i += 2 * half) {
-          for (int64_t j = i; j < i + half; ++j) {
-            const float a = x[j], b = x[j + half];
-            x[j] = a + b;
-            x[j + half] = a - b;
-          }
-        }
+  for (; n >= 128; n -= 128, x += 128) rotate_block<128>(x, 0.0883883476f);
+  if (n >= 64) rotate_block<64>(x, 0.125f), n -= 64, x += 64;
+  if (n >= 32) rotate_block<32>(x, 0.176776695f), n -= 32, x += 32;
+  if (n >= 16) rotate_block<16>(x, 0.25f), n -= 16, x += 16;
+  for (int64_t block = 8; n > 0; block /= 2) {
+    if (n < block) continue;
+    const float norm = block == 8 ? 0.353553391f : block == 4 ? 0.5f : block == 2 ? 0.707106781f : 1.0f;
+    for (int64_t half = 1; half < block; half *= 2) {
+      for (int64_t i = 0; i < block; ++i) {
+        if (i & half) continue;
+        const float a = x[i], b = x[i + half];
+        x[i] = a + b;
+        x[i + half] = a - b;
       }
-      for (int64_t i = 0; i < block; ++i) x[i] *= norm;
     }
+    for (int64_t i = 0; i < block; ++i) x[i] *= norm;
+    n -= block;
+    x += block;
   }
 }
 

@@ -126,6 +126,15 @@ inline F load_halves(__m128i x) {
 inline F load_low4(const uint8_t* p) { return load_halves(load128(p)); }
 inline F load_high4(const uint8_t* p) { return load_halves(_mm_srli_epi16(load128(p), 4)); }
 
+// Lane i and lane i ^ H change places.
+template <int H>
+inline F swap(F x) {
+  if constexpr (H == 1) return {_mm256_permute_ps(x.a, 0xb1), _mm256_permute_ps(x.b, 0xb1)};
+  if constexpr (H == 2) return {_mm256_permute_ps(x.a, 0x4e), _mm256_permute_ps(x.b, 0x4e)};
+  if constexpr (H == 4) return {_mm256_permute2f128_ps(x.a, x.a, 1), _mm256_permute2f128_ps(x.b, x.b, 1)};
+  if constexpr (H == 8) return {x.b, x.a};
+}
+
 constexpr int kAttendQueries = 6;
 constexpr int kQuadSums = 6;
 

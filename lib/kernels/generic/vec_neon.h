@@ -120,6 +120,14 @@ inline F load_low4(const uint8_t* p) { return load_halves(vandq_u8(vld1q_u8(p), 
 inline F load_high4(const uint8_t* p) { return load_halves(vshrq_n_u8(vld1q_u8(p), 4)); }
 #undef PENSEE_QUADS
 
+// Lane i and lane i ^ H change places.
+template <int H>
+inline F swap(F x) {
+  if constexpr (H == 1) { PENSEE_QUADS(vrev64q_f32(x.v[i])); }
+  if constexpr (H == 2) { PENSEE_QUADS(vextq_f32(x.v[i], x.v[i], 2)); }
+  if constexpr (H == 4 || H == 8) { PENSEE_QUADS(x.v[i ^ H / 4]); }
+}
+
 constexpr int kAttendQueries = 6;
 constexpr int kQuadSums = 4;
 

@@ -179,6 +179,14 @@ inline F load_high4(const uint8_t* p) {
   return r;
 }
 
+// Lane i and lane i ^ H change places.
+template <int H>
+inline F swap(F x) {
+  F r;
+  PENSEE_LANES r.v[i] = x.v[i ^ H];
+  return r;
+}
+
 constexpr int kAttendQueries = 6;
 constexpr int kQuadSums = 1;
 

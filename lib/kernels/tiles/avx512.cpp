@@ -18,6 +18,33 @@ constexpr int kIntTokens = 12;    // as many integer and float sums
 constexpr int kByteOffset8 = 128;  // made unsigned for vpdpbusd
 }  // namespace
 
+#define PENSEE_TILE_STORES
+#include "kernels/tiles.h"
+
+namespace {
+
+inline __m512i integers(F shifted) {
+  return _mm512_sub_epi32(_mm512_castps_si512(shifted.a), _mm512_set1_epi32(0x4b400000));
+}
+inline int32_t sum_of(F x) { return _mm512_reduce_add_epi32(integers(x)); }
+inline void store_numbers(F a, F b, pensee::ByteOrder, int16_t* out) {
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(out), _mm512_cvtepi32_epi16(integers(a)));
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(out + 16), _mm512_cvtepi32_epi16(integers(b)));
+}
+// Orders as in tile.h.
+inline void store_numbers(F a, F b, pensee::ByteOrder order, int8_t* out) {
+  const __m128i from = order == pensee::ByteOrder::bytes
+                           ? _mm_setr_epi8(0, 2, 1, 3, 4, 6, 5, 7, 8, 10, 9, 11, 12, 14, 13, 15)
+                           : _mm_setr_epi8(0, 4, 1, 5, 2, 6, 3, 7, 8, 12, 9, 13, 10, 14, 11, 15);
+  const auto put = [&](F x, int8_t* to) {
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(to), _mm_shuffle_epi8(_mm512_cvtepi32_epi8(integers(x)), from));
+  };
+  put(a, out);
+  put(b, out + 16);
+}
+
+}  // namespace
+
 #include "kernels/tiles/tile.h"
 
 namespace {

@@ -186,21 +186,41 @@ void floats(const TileArgs& a) {
   for (; t < a.tokens; ++t) float_block<kLayout, 1>(a, t);
 }
 
+#ifndef PENSEE_TILE_STORES  // an ISA may bring its own: 32 integers, each behind a magic number (store_shifted_int)
+inline int32_t sum_of(F x) {
+  int32_t q[16], sum = 0;
+  store_shifted_int(q, x);
+  for (int i = 0; i < 16; ++i) sum += q[i];
+  return sum;
+}
+inline void store_numbers(F a, F b, ByteOrder, int16_t* out) {
+  int32_t q[kGroup];
+  store_shifted_int(q, a);
+  store_shifted_int(q + 16, b);
+  for (int i = 0; i < kGroup; ++i) out[i] = static_cast<int16_t>(q[i]);
+}
+inline void store_numbers(F a, F b, ByteOrder order, int8_t* out) {
+  int32_t q[kGroup];
+  store_shifted_int(q, a);
+  store_shifted_int(q + 16, b);
+  // Bytes 0..3 of a word's low nibbles are nibbles 0, 2, 4, 6; of its high ones 1, 3, 5, 7.
+  const int kNibbles[8] = {0, 4, 1, 5, 2, 6, 3, 7}, kBytes[8] = {0, 2, 1, 3, 4, 6, 5, 7};
+  const int* from = order == ByteOrder::bytes ? kBytes : kNibbles;
+  for (int i = 0; i < kGroup; ++i) out[i] = static_cast<int8_t>(q[i / 8 * 8 + from[i % 8]]);
+}
+#endif
+
 // Rounds a group to integers of at most kLimit in magnitude, nearest even.
 template <int kLimit, class Group>
-inline void quantise_group(const float* x, Start start, int32_t* q, Group* out) {
+inline void quantise_group(const float* x, ByteOrder order, Start start, Group* out) {
   const F a = load(x), b = load(x + 16), zero = set1(0.0f);
   const float top = largest(max(abs(a), abs(b)));
   const float poison = sum(fma(b, zero, mul(a, zero)));  // 0, or NaN if a number is not finite
   const bool usable = top > 1e-30f && poison == 0.0f;
   const F inverse = set1(usable ? static_cast<float>(kLimit) / top : 0.0f), magic = set1(12582912.0f);
-  store_shifted_int(q, fma(usable ? a : zero, inverse, magic));
-  store_shifted_int(q + 16, fma(usable ? b : zero, inverse, magic));
-  int32_t first = 0, second = 0;
-  for (int i = 0; i < 16; ++i) {
-    first += q[i];
-    second += q[16 + i];
-  }
+  const F qa = fma(usable ? a : zero, inverse, magic), qb = fma(usable ? b : zero, inverse, magic);
+  store_numbers(qa, qb, order, out->q);
+  const int32_t first = sum_of(qa), second = sum_of(qb);
   out->scale = usable ? top / static_cast<float>(kLimit) : poison;
   out->start[0] = -start.offset * (start.halves ? first : first + second);
   out->start[1] = start.halves ? -start.offset * second : 0;
@@ -208,32 +228,11 @@ inline void quantise_group(const float* x, Start start, int32_t* q, Group* out) 
 }
 
 void quantise16(const float* x, int64_t cols, Start start, Group16* out) {
-  for (int64_t k = 0; k < cols; k += kGroup, ++out) {
-    int32_t q[kGroup];
-    quantise_group<32767>(x + k, start, q, out);
-    for (int i = 0; i < kGroup; ++i) out->q[i] = static_cast<int16_t>(q[i]);
-  }
+  for (int64_t k = 0; k < cols; k += kGroup, ++out) quantise_group<32767>(x + k, ByteOrder::bytes, start, out);
 }
 
 void quantise8(const float* x, int64_t cols, ByteOrder order, Start start, Group8* out) {
-  for (int64_t k = 0; k < cols; k += kGroup, ++out) {
-    int32_t q[kGroup];
-    quantise_group<127>(x + k, start, q, out);
-    int8_t* to = out->q;
-    if (order == ByteOrder::bytes) {
-      for (int i = 0; i < kGroup; i += 4) {
-        const int8_t quad[4] = {static_cast<int8_t>(q[i]), static_cast<int8_t>(q[i + 2]), static_cast<int8_t>(q[i + 1]),
-                                static_cast<int8_t>(q[i + 3])};
-        memcpy(to + i, quad, 4);
-      }
-    } else {
-      // Bytes 0..3 of a word's low nibbles are nibbles 0, 2, 4, 6; of its high ones 1, 3, 5, 7.
-      for (int i = 0; i < kGroup; i += 8) {
-        const int kOrder[8] = {0, 4, 1, 5, 2, 6, 3, 7};
-        for (int b = 0; b < 8; ++b) to[i + b] = static_cast<int8_t>(q[i + kOrder[b]]);
-      }
-    }
-  }
+  for (int64_t k = 0; k < cols; k += kGroup, ++out) quantise_group<127>(x + k, order, start, out);
 }
 
 }  // namespace
