@@ -176,8 +176,11 @@ class CacheLoop {
       args.positions = std::min(kPagePositions, positions_of(b) - at);
       const bool last = at + kPagePositions >= end;
       const std::byte* next = last ? nullptr : b.run->sequence->page(at / kPagePositions + 1);
-      args.next_values = next ? next + (static_cast<const std::byte*>(args.values) - page) : nullptr;
-      args.next_keys = next && args.keys != args.values ? next + (static_cast<const std::byte*>(args.keys) - page) : nullptr;
+      const auto in_next = [&](const void* p) {
+        return next ? next + (static_cast<const std::byte*>(p) - page) : nullptr;
+      };
+      args.next_values = in_next(args.values);
+      args.next_keys = args.keys != args.values ? in_next(args.keys) : nullptr;
       for (int32_t i = 0; i < queries; ++i) {
         w.from[i] = 0;
         w.to[i] = std::clamp(b.run->first_position + b.first_row + i / b.heads + 1 - at, 0, args.positions);

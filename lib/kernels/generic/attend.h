@@ -207,5 +207,5 @@ void attend_join(float* max_state, float* sum_state, float* acc, float max2, flo
 
 // The table of this ISA, all but its tiles.
 #define PENSEE_GENERIC_KERNELS(name) \
-  name, rms_norm, add_rows, add_scaled, swiglu, sigmoid, softmax, rope, rotate, to_cache, to_query, attend, attend_join, \
-      argmax
+  name, rms_norm, add_rows, add_scaled, swiglu, sigmoid, softmax, rope, rotate, to_cache, to_query, attend, \
+      attend_join, argmax

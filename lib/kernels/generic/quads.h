@@ -109,7 +109,8 @@ inline void score_int8(const AttendArgs& a, int32_t first, int32_t from, int32_t
     const int64_t begin[3] = {0, ceil_div(rows.first, 16), all};
     const int32_t end = (to + 3) / 4;
     for (int64_t part = 0; part < parts; ++part) {
-      const uint8_t *keys = bytes_at(a.keys, begin[part] * 64), *q = bytes_at(a.q, first * a.q_stride + begin[part] * 16);
+      const uint8_t* keys = bytes_at(a.keys, begin[part] * 64);
+      const uint8_t* q = bytes_at(a.q, first * a.q_stride + begin[part] * 16);
       const int64_t pieces = begin[part + 1] - begin[part];
       int32_t quad = from / 4;
       for (; quad + N <= end; quad += N)

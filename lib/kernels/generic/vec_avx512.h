@@ -133,8 +133,8 @@ inline void load_columns(const uint8_t* p, bool two, int begin, int end, Pairs* 
   const __m512i x = _mm512_maskz_loadu_epi32(lanes, p);
   const __m512i y = two ? _mm512_maskz_loadu_epi32(lanes, p + 64) : _mm512_setzero_si512();
   // Word 8 i + d of x or y is number d of position i.
-  const __m512i of01 = _mm512_set_epi16(47, 39, 46, 38, 45, 37, 44, 36, 43, 35, 42, 34, 41, 33, 40, 32, 15, 7, 14, 6, 13,
-                                        5, 12, 4, 11, 3, 10, 2, 9, 1, 8, 0);
+  const __m512i of01 = _mm512_set_epi16(47, 39, 46, 38, 45, 37, 44, 36, 43, 35, 42, 34, 41, 33, 40, 32,  //
+                                        15, 7, 14, 6, 13, 5, 12, 4, 11, 3, 10, 2, 9, 1, 8, 0);
   *first = {_mm512_permutex2var_epi16(x, of01, y)};
   *second = {_mm512_permutex2var_epi16(x, _mm512_add_epi16(of01, _mm512_set1_epi16(16)), y)};
 }

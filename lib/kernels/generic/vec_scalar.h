@@ -211,7 +211,9 @@ inline Pairs set_pairs(uint32_t pair) {
   return r;
 }
 inline F dot_pairs(const Pairs& x, const Pairs& y, F sum) {
-  const auto add = [&](int at, float s) { return fmaf(bfloat_bits_to_float(x.v[at]), bfloat_bits_to_float(y.v[at]), s); };
+  const auto add = [&](int at, float s) {
+    return fmaf(bfloat_bits_to_float(x.v[at]), bfloat_bits_to_float(y.v[at]), s);
+  };
   PENSEE_LANES sum.v[i] = add(2 * i, add(2 * i + 1, sum.v[i]));
   return sum;
 }
@@ -248,7 +250,9 @@ inline Quads load_quads(const uint8_t* p) {
   return r;
 }
 inline I dot_quads(const Quads& values, uint32_t weights, I sum) {
-  for (int i = 0; i < 64; ++i) sum.v[i / 4] += signed_byte(values.v[i]) * static_cast<int32_t>(weights >> i % 4 * 8 & 255);
+  for (int i = 0; i < 64; ++i) {
+    sum.v[i / 4] += signed_byte(values.v[i]) * static_cast<int32_t>(weights >> i % 4 * 8 & 255);
+  }
   return sum;
 }
 inline F floats_of(const int32_t* p, int32_t plus) {
