@@ -2,6 +2,7 @@
 // END for each; the reader sees them in the order in which they were made.
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
 #include <deque>
 #include <mutex>
@@ -15,6 +16,7 @@ class Scheduler;
 
 class EventQueue {
  public:
+  static constexpr std::chrono::microseconds kTellEvery{500};  // a reader is woken no more often, but for an END
   EventQueue(int32_t samples, Scheduler& scheduler);
 
   // Waits at most timeout_ms (-1: without end). timeout: nothing came; false in *got: every END was taken before.
@@ -43,6 +45,7 @@ class EventQueue {
   size_t closed_ = 0;
   size_t taken_ = 0;
   bool starved_ = false;  // the scheduler waits for room
+  std::chrono::steady_clock::time_point told_;
   size_t limit_;
   Scheduler& scheduler_;
 };

@@ -21,8 +21,10 @@ void MtpDrafter::learn(int64_t first_position, std::span<const float> hidden) {
 }
 
 void MtpDrafter::catch_up(std::span<const int32_t> history) {
-  constexpr size_t worth_a_pass = 64;
-  if (waiting_.size() / width() >= worth_a_pass) run_waiting(history, false);
+  constexpr size_t worth_a_pass = 64, kept_bytes = 1 << 20;  // who never guesses again should not pay for it
+  if (waiting_.size() / width() >= worth_a_pass && waiting_.size() * sizeof(float) >= kept_bytes) {
+    run_waiting(history, false);
+  }
 }
 
 bool MtpDrafter::run(std::span<const int32_t> tokens, int64_t first_position, std::span<const float> hidden,

@@ -12,12 +12,18 @@ namespace pensee {
 
 void PassCost::observe(int64_t rows, double seconds) {
   const auto r = static_cast<double>(rows);
+  // The first pass of a kind meets cold caches and sleeping threads, and any may lose its core.
+  if (weight_ > 0) seconds = std::min(seconds, 2 * this->seconds(rows));
   for (double* sum : {&weight_, &rows_, &rows_squared_, &seconds_, &rows_seconds_}) *sum *= kForget;
   weight_ += 1;
   rows_ += r;
   rows_squared_ += r * r;
   seconds_ += seconds;
   rows_seconds_ += r * seconds;
+  if (rows < kFew) {
+    double& few = few_[rows];
+    few = few == 0 ? seconds : few + 0.2 * (seconds - few);
+  }
   if (least_rows_ == 0 || r < least_rows_) {
     least_rows_ = r;
     least_seconds_ = seconds;
@@ -26,8 +32,10 @@ void PassCost::observe(int64_t rows, double seconds) {
   }
 }
 
+double PassCost::seconds(int64_t rows) const { return rows < kFew && few_[rows] > 0 ? few_[rows] : on_line(rows); }
+
 // Two made-up passes, as heavy as one real pass together, hold the line where all real ones had the same rows.
-double PassCost::seconds(int64_t rows) const {
+double PassCost::on_line(int64_t rows) const {
   if (weight_ == 0) return 0;
   constexpr double far = 8;
   const double one = least_seconds_ / (1 + kGuessedSlope * (least_rows_ - 1));
@@ -47,27 +55,31 @@ double PassCost::seconds(int64_t rows) const {
 
 void Pace::observe(int64_t drafted, int64_t accepted) {
   constexpr double forget = 0.9;
-  const int64_t tried = accepted < drafted ? accepted + 1 : drafted;
-  const double kept = std::pow(forget, static_cast<double>(tried));
-  accepted_ = accepted_ * kept + static_cast<double>(accepted);
-  tried_ = tried_ * kept + static_cast<double>(tried);
+  for (int64_t i = 0; i < std::min(drafted, accepted + 1); ++i) {
+    auto& place = places_[std::min(i, kPlaces - 1)];
+    place.accepted = place.accepted * forget + (i < accepted ? 1 : 0);
+    place.tried = place.tried * forget + 1;
+  }
 }
 
 void Pace::rest() {
   constexpr double fade = 0.97;
-  accepted_ *= fade;
-  tried_ *= fade;
+  ++rested_;
+  for (auto& place : places_) {
+    place.accepted *= fade;
+    place.tried *= fade;
+  }
 }
 
-int32_t Pace::depth(int32_t most, int64_t rows, const PassCost& cost, double seconds_a_guess) const {
-  if (most <= 0) return 0;
-  const double p = std::min(0.995, (accepted_ + kPrior) / (tried_ + 1));
+int32_t Pace::depth(int32_t most, int64_t rows, const PassCost& cost, double seconds_a_guess) {
+  if (most <= 0 || cost.seconds(rows) <= 0) return 0;  // a plain pass comes first: it is what guesses are held against
   const double others = static_cast<double>(rows) - 1;
-  if (cost.seconds(rows) <= 0) return 1;
   int32_t best = 0;
   double best_rate = (others + 1) / cost.seconds(rows);
-  double expected = 1, chance = 1;
+  double expected = 1, chance = 1, p = kPrior;
   for (int32_t k = 1; k <= most; ++k) {
+    const auto& place = places_[std::min<int64_t>(k, kPlaces) - 1];
+    p = std::min(0.995, (place.accepted + p) / (place.tried + 1));  // of a place not tried yet: as before it
     chance *= p;
     expected += chance;
     const double rate = (others + expected) / (cost.seconds(rows + k) + k * seconds_a_guess);
@@ -76,6 +88,15 @@ int32_t Pace::depth(int32_t most, int64_t rows, const PassCost& cost, double sec
       best = k;
     }
   }
+  // What guessing costs is learnt from guesses alone, and the first ones tell the least: it is tried now and then.
+  // Among many sequences their coming and going tells it.
+  if (best > 0) {
+    patience_ = kPatience;
+  } else if (rows == 1 && rested_ >= patience_) {
+    patience_ = std::min(2 * patience_, kPatienceMax);
+    best = 1;
+  }
+  if (best > 0) rested_ = 0;
   return best;
 }
 

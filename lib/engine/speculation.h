@@ -17,17 +17,21 @@ namespace pensee {
 
 class Engine;
 
-// Seconds of a decoding pass by its rows, learnt from the passes themselves; a line through them.
+// Seconds of a decoding pass by its rows, learnt from the passes themselves: for few rows what such passes took lately,
+// else a line through all.
 class PassCost {
  public:
   void observe(int64_t rows, double seconds);
   double seconds(int64_t rows) const;  // 0: nothing was observed yet
 
  private:
+  double on_line(int64_t rows) const;
   static constexpr double kForget = 0.97;
   static constexpr double kGuessedSlope = 0.35;  // of a one-row pass, for each further row, until more is known
+  static constexpr int64_t kFew = 20;
   double weight_ = 0, rows_ = 0, rows_squared_ = 0, seconds_ = 0, rows_seconds_ = 0;
   double least_rows_ = 0, least_seconds_ = 0;  // the smallest pass that was seen lately
+  double few_[kFew] = {};                      // by rows; 0: none was seen
 };
 
 // How often guesses of one generation come true, and so how far ahead it should guess.
@@ -38,11 +42,17 @@ class Pace {
   // A pass without a guess: what was learnt fades, so that guessing is tried again.
   void rest();
   // How many guesses make the most tokens a second, of at most `most`; `rows`: of the pass without them.
-  int32_t depth(int32_t most, int64_t rows, const PassCost& cost, double seconds_a_guess) const;
+  int32_t depth(int32_t most, int64_t rows, const PassCost& cost, double seconds_a_guess);
 
  private:
   static constexpr double kPrior = 0.5;  // probability of a guess before anything is known, counted as one trial
-  double accepted_ = 0, tried_ = 0;
+  static constexpr int64_t kPlaces = 8;
+  // By its place among the guesses: one on top of a guess is worse. The last stands for those behind it.
+  struct {
+    double accepted = 0, tried = 0;
+  } places_[kPlaces];
+  int64_t rested_ = 0, patience_ = kPatience;  // passes without a guess; how many of them until one is tried anyway
+  static constexpr int64_t kPatience = 2, kPatienceMax = 128;
 };
 
 class Drafter {
