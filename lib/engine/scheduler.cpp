@@ -152,6 +152,7 @@ void Scheduler::begin(Request& r) {
   r.to_feed.insert(r.to_feed.end(), certain.begin(), certain.end());
   r.guesses = certain.size();
   r.guesses_are_certain = true;
+  r.pace = lately_.of_another();
   r.begun = Request::Clock::now();
 }
 
@@ -193,7 +194,9 @@ void Scheduler::guess(Request& r, int64_t decoding, int64_t most) {
     r.to_feed.insert(r.to_feed.end(), certain.begin(), certain.begin() + static_cast<std::ptrdiff_t>(count));
   } else if (r.drafter) {
     const auto limit = static_cast<int32_t>(std::min<int64_t>(most, r.options().draft_max));
-    const int32_t depth = r.pace.depth(limit, decoding, cost_, r.drafter->seconds_a_guess());
+    int32_t depth = r.pace.depth(limit, decoding, cost_, r.drafter->seconds_a_guess());
+    const bool named = r.options().speculation != Speculation::automatic;
+    if (named && r.usage.drafted_tokens == 0) depth = std::max(depth, 1);  // whoever names a way sees it tried
     if (depth > 0) r.drafter->propose(r.generation->history(), depth, r.to_feed);
     if (r.to_feed.size() == 1) {
       r.pace.rest();
@@ -399,7 +402,9 @@ int32_t Scheduler::choose_tokens(const Part& part, std::span<const float> logits
     ++right;
   }
   if (!r.guesses_are_certain && rows > 1) {
-    r.pace.observe(static_cast<int64_t>(rows) - 1, static_cast<int64_t>(right));
+    for (Pace* pace : {&r.pace, &lately_}) {
+      pace->observe(static_cast<int64_t>(rows) - 1, static_cast<int64_t>(right));
+    }
     r.usage.drafted_tokens += static_cast<int64_t>(rows) - 1;
     r.usage.accepted_tokens += static_cast<int64_t>(right);
   }

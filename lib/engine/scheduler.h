@@ -116,6 +116,7 @@ class Scheduler {
   // The loop's own.
   Requests waiting_, active_;  // who is first among equals in active_ changes each step
   PassCost cost_;
+  Pace lately_;  // of all generations
   // Of the last pass: logits by the rows that asked for them; routing and hidden states by all rows, where wanted.
   std::vector<float> logits_;
   ExpertRow trace_;

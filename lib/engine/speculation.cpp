@@ -12,6 +12,7 @@ namespace pensee {
 
 void PassCost::observe(int64_t rows, double seconds) {
   const auto r = static_cast<double>(rows);
+  plain_ += rows == 1;
   // The first pass of a kind meets cold caches and sleeping threads, and any may lose its core.
   if (weight_ > 0) seconds = std::min(seconds, 2 * this->seconds(rows));
   for (double* sum : {&weight_, &rows_, &rows_squared_, &seconds_, &rows_seconds_}) *sum *= kForget;
@@ -22,7 +23,7 @@ void PassCost::observe(int64_t rows, double seconds) {
   rows_seconds_ += r * seconds;
   if (rows < kFew) {
     double& few = few_[rows];
-    few = few == 0 ? seconds : few + 0.2 * (seconds - few);
+    few = few == 0 ? seconds : few + (seconds < few ? 0.5 : 0.1) * (seconds - few);  // what disturbs only adds
   }
   if (least_rows_ == 0 || r < least_rows_) {
     least_rows_ = r;
@@ -33,6 +34,17 @@ void PassCost::observe(int64_t rows, double seconds) {
 }
 
 double PassCost::seconds(int64_t rows) const { return rows < kFew && few_[rows] > 0 ? few_[rows] : on_line(rows); }
+
+bool PassCost::curious() {
+  if (trials_left_ == 0) {
+    if (plain_ < patience_) return false;
+    trials_left_ = kTrials;
+    patience_ = std::min(2 * patience_, kPatienceMax);
+  }
+  --trials_left_;
+  plain_ = 0;
+  return true;
+}
 
 // Two made-up passes, as heavy as one real pass together, hold the line where all real ones had the same rows.
 double PassCost::on_line(int64_t rows) const {
@@ -64,14 +76,24 @@ void Pace::observe(int64_t drafted, int64_t accepted) {
 
 void Pace::rest() {
   constexpr double fade = 0.97;
-  ++rested_;
   for (auto& place : places_) {
     place.accepted *= fade;
     place.tried *= fade;
   }
 }
 
-int32_t Pace::depth(int32_t most, int64_t rows, const PassCost& cost, double seconds_a_guess) {
+Pace Pace::of_another() const {
+  constexpr double known = 2;
+  Pace other = *this;
+  for (auto& place : other.places_) {
+    const double kept = std::min(1.0, known / std::max(place.tried, known));
+    place.accepted *= kept;
+    place.tried *= kept;
+  }
+  return other;
+}
+
+int32_t Pace::depth(int32_t most, int64_t rows, PassCost& cost, double seconds_a_guess) const {
   if (most <= 0 || cost.seconds(rows) <= 0) return 0;  // a plain pass comes first: it is what guesses are held against
   const double others = static_cast<double>(rows) - 1;
   int32_t best = 0;
@@ -88,16 +110,9 @@ int32_t Pace::depth(int32_t most, int64_t rows, const PassCost& cost, double sec
       best = k;
     }
   }
-  // What guessing costs is learnt from guesses alone, and the first ones tell the least: it is tried now and then.
-  // Among many sequences their coming and going tells it.
-  if (best > 0) {
-    patience_ = kPatience;
-  } else if (rows == 1 && rested_ >= patience_) {
-    patience_ = std::min(2 * patience_, kPatienceMax);
-    best = 1;
-  }
-  if (best > 0) rested_ = 0;
-  return best;
+  if (best > 0) cost.pays();
+  // Among many sequences, their coming and going tells what rows cost.
+  return best == 0 && rows == 1 && cost.curious() ? 1 : best;
 }
 
 namespace {

@@ -5,6 +5,7 @@
 // of itself. Here: who guesses, and how far ahead it pays.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -23,6 +24,10 @@ class PassCost {
  public:
   void observe(int64_t rows, double seconds);
   double seconds(int64_t rows) const;  // 0: nothing was observed yet
+  // Whether to guess although it seems not to pay: what one more row costs is learnt in no other way. A few passes in a
+  // row, since the first wakes threads; then again after more passes than before, or fewer when guesses do pay.
+  bool curious();
+  void pays() { patience_ = std::max(patience_ / 2, kPatience); }
 
  private:
   double on_line(int64_t rows) const;
@@ -32,6 +37,10 @@ class PassCost {
   double weight_ = 0, rows_ = 0, rows_squared_ = 0, seconds_ = 0, rows_seconds_ = 0;
   double least_rows_ = 0, least_seconds_ = 0;  // the smallest pass that was seen lately
   double few_[kFew] = {};                      // by rows; 0: none was seen
+  static constexpr int64_t kPatience = 4, kPatienceMax = 1024;
+  static constexpr int kTrials = 3;
+  int64_t plain_ = 0, patience_ = kPatience;  // passes of one row since the last trials, and how many to wait for
+  int trials_left_ = 0;
 };
 
 // How often guesses of one generation come true, and so how far ahead it should guess.
@@ -42,7 +51,9 @@ class Pace {
   // A pass without a guess: what was learnt fades, so that guessing is tried again.
   void rest();
   // How many guesses make the most tokens a second, of at most `most`; `rows`: of the pass without them.
-  int32_t depth(int32_t most, int64_t rows, const PassCost& cost, double seconds_a_guess);
+  int32_t depth(int32_t most, int64_t rows, PassCost& cost, double seconds_a_guess) const;
+  // For a generation that begins: what is known of others counts as little as one or two guesses.
+  Pace of_another() const;
 
  private:
   static constexpr double kPrior = 0.5;  // probability of a guess before anything is known, counted as one trial
@@ -51,8 +62,6 @@ class Pace {
   struct {
     double accepted = 0, tried = 0;
   } places_[kPlaces];
-  int64_t rested_ = 0, patience_ = kPatience;  // passes without a guess; how many of them until one is tried anyway
-  static constexpr int64_t kPatience = 2, kPatienceMax = 128;
 };
 
 class Drafter {

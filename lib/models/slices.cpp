@@ -7,6 +7,7 @@ namespace pensee {
 namespace {
 
 constexpr uint64_t kCachedBytes = 4 << 20;  // of weights, that a core reads again and again without much waiting
+constexpr uint64_t kWorthBytes = 512 << 10;  // for less no thread is woken
 constexpr int64_t kSlicesMax = 16;
 
 // The rows of `from`, which ascend, that lie in [first, last), counted from `first`.
@@ -80,8 +81,9 @@ struct Cut {
 }  // namespace
 
 int64_t slices_of(const Model& m, int64_t rows, int threads) {
-  const bool small = m.facts.active_weight_bytes <= kCachedBytes && m.head().many_at_once();
-  if (!small || rows > kSlicedRowsMax) return 1;
+  const uint64_t bytes = m.facts.active_weight_bytes;
+  const bool fits = bytes >= kWorthBytes && bytes <= kCachedBytes && m.head().many_at_once();
+  if (!fits || rows > kSlicedRowsMax) return 1;
   return std::clamp<int64_t>(rows, 1, std::min<int64_t>(threads, kSlicesMax));
 }
 
