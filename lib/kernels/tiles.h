@@ -69,7 +69,10 @@ struct TileArgs {
   int64_t x_stride;       // bytes from one to the next
   float* const* y;        // [tokens] where the row block's outputs go
   int64_t tokens;
-  int rows;  // 1..16: outputs that exist
+  int rows;  // 1..16: outputs that exist, of the last row block
+  // 0, or bytes from this row block to the next, which is multiplied too, so that activations are loaded once for both:
+  // y goes on with its outputs.
+  int64_t second;
 };
 
 // The start that a layout's tile wants.
@@ -88,6 +91,7 @@ struct TileTable {
   void (*quantise16)(const float* x, int64_t cols, Start start, Group16* out);
   void (*quantise8)(const float* x, int64_t cols, ByteOrder order, Start start, Group8* out);
   int byte_offset8;  // what with_int8 adds to the weights of i8s
+  bool pairs;        // quantised tiles take TileArgs::second
 };
 
 extern const TileTable kScalarTiles;

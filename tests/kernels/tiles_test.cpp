@@ -67,7 +67,7 @@ std::vector<float> run(const Kernels& k, Block& block, const Rows& rows, int64_t
   for (int64_t i = 0; i < m; ++i) out.push_back(y[static_cast<size_t>(i)].data());
   const uint8_t* at = block.data();
   const uint8_t* planes = at + native::planes_at(block.layout, block.cols);
-  const TileArgs args = {at, planes, block.cols, rows.prepared.data(), rows.stride, out.data(), m, outputs};
+  const TileArgs args = {at, planes, block.cols, rows.prepared.data(), rows.stride, out.data(), m, outputs, 0};
   (int8 ? k.tiles->with_int8 : k.tiles->with_int16)[static_cast<int>(block.layout)](args);
   std::vector<float> all;
   for (auto& row : y) {
@@ -75,6 +75,28 @@ std::vector<float> run(const Kernels& k, Block& block, const Rows& rows, int64_t
     all.insert(all.end(), row.data(), row.data() + outputs);
   }
   return all;
+}
+
+// The same block twice, one behind the other, in one call: the first has 16 outputs, the second `outputs`.
+void check_two(const Kernels& k, Block& block, const Rows& rows, int64_t m, int outputs, bool int8,
+               const std::vector<float>& expected) {
+  const int64_t size = native::row_block_bytes(block.layout, block.cols);
+  std::vector<uint8_t> room(static_cast<size_t>(2 * size) + 64);
+  uint8_t* at = room.data() + (64 - reinterpret_cast<uintptr_t>(room.data()) % 64) % 64;
+  std::memcpy(at, block.data(), static_cast<size_t>(size));
+  std::memcpy(at + size, block.data(), static_cast<size_t>(size));
+  std::vector<Walled<float>> y(static_cast<size_t>(m), Walled<float>(kTileRows + outputs));
+  std::vector<float*> out;
+  for (auto& row : y) out.push_back(row.data());
+  const uint8_t* planes = at + native::planes_at(block.layout, block.cols);
+  (int8 ? k.tiles->with_int8 : k.tiles->with_int16)[static_cast<int>(block.layout)](
+      {at, planes, block.cols, rows.prepared.data(), rows.stride, out.data(), m, outputs, size});
+  for (int64_t i = 0; i < m; ++i) {
+    const float* row = y[static_cast<size_t>(i)].data();
+    CHECK(y[static_cast<size_t>(i)].intact());
+    CHECK(first_difference(row, expected.data() + i * outputs, outputs) == -1);
+    CHECK(first_difference(row + kTileRows, expected.data() + i * outputs, outputs) == -1);
+  }
 }
 
 // `starts`: those of int8 activations for i8s are an ISA's own.
@@ -117,6 +139,7 @@ TEST_CASE("tiles: every layout and table agrees with scalar bit for bit") {
               if (!is_float(block.layout)) CHECK(same_groups(mine.prepared, rows.prepared, int8 ? 32 : 64, starts));
               const auto got = run(*k, block, mine, m, outputs, int8);
               CHECK(first_difference(got.data(), expected.data(), static_cast<int64_t>(got.size())) == -1);
+              if (k->tiles->pairs && !is_float(block.layout)) check_two(*k, block, mine, m, outputs, int8, expected);
             }
           }
         }

@@ -100,13 +100,20 @@ NativeWeight::Rows NativeWeight::by_slot(const Groups& groups, const Rows& prepa
   return {sorted, size};
 }
 
-void NativeWeight::row_block(int64_t matrix, int64_t block, const Rows& x, float* const* y,
-                             int64_t tokens) const noexcept {
-  const uint8_t* at = data + (matrix * row_blocks() + block) * block_bytes;
-  const int left = static_cast<int>(std::min<int64_t>(rows - block * kTileRows, kTileRows));
-  const TileArgs args = {at, at + planes_at, cols, x.data, x.stride, y, tokens, left};
+void NativeWeight::row_blocks_of(int64_t matrix, int64_t block, int64_t last, const Rows& x, float** y,
+                                 int64_t tokens) const noexcept {
   const auto& table = activations_ == Activations::int16 ? tiles_.with_int16 : tiles_.with_int8;
-  table[static_cast<int>(layout_id)](args);
+  const bool pairs = tiles_.pairs && tokens > 1 && !is_float(layout_id);
+  while (block < last) {
+    const bool two = pairs && block + 1 < last;
+    const int64_t next = block + (two ? 2 : 1);
+    const uint8_t* at = data + (matrix * row_blocks() + block) * block_bytes;
+    const int left = static_cast<int>(std::min<int64_t>(rows - (next - 1) * kTileRows, kTileRows));
+    table[static_cast<int>(layout_id)](
+        {at, at + planes_at, cols, x.data, x.stride, y, tokens, left, two ? block_bytes : 0});
+    for (int64_t i = 0; i < tokens; ++i) y[i] += (next - block) * kTileRows;
+    block = next;
+  }
 }
 
 // Enough tasks that threads end together, but no more than that: a task reads at least 32 KB where it can.
@@ -131,16 +138,15 @@ void NativeWeight::multiply(View x, MutableView y, Compute& compute) const noexc
   // With few row blocks the rows are dealt out as well.
   const int64_t wanted = std::max<int64_t>(2 * threads / chunks, 1);
   const int64_t spans = std::clamp<int64_t>(x.rows / at_once, 1, wanted);
+  const auto span_begin = [&](int64_t span) { return span == spans ? x.rows : x.rows * span / spans / 12 * 12; };
   compute.pool.run(chunks * spans, [&](int64_t task, int) {
     const int64_t first = task / spans * together, last = std::min(first + together, blocks);
-    const int64_t end = x.rows * (task % spans + 1) / spans;
+    const int64_t end = span_begin(task % spans + 1);
     float* out[kRowsAtOnce];
-    for (int64_t m = x.rows * (task % spans) / spans; m < end; m += at_once) {
+    for (int64_t m = span_begin(task % spans); m < end; m += at_once) {
       const int64_t count = std::min(at_once, end - m);
-      for (int64_t b = first; b < last; ++b) {
-        for (int64_t i = 0; i < count; ++i) out[i] = y.row(m + i) + b * kTileRows;
-        row_block(0, b, prepared.from(m), out, count);
-      }
+      for (int64_t i = 0; i < count; ++i) out[i] = y.row(m + i) + first * kTileRows;
+      row_blocks_of(0, first, last, prepared.from(m), out, count);
     }
   });
 }
@@ -173,10 +179,8 @@ void NativeWeight::multiply_grouped(const Groups& groups, View x, MutableView y,
       const int64_t count = std::min(at_once, end - s);
       Rows in = spaced ? prepared.from(groups.rows_in[s]) : sorted.from(s);
       if (spaced && count > 1) in.stride *= groups.rows_in[s + 1] - groups.rows_in[s];
-      for (int64_t b = first; b < last; ++b) {
-        for (int64_t i = 0; i < count; ++i) out[i] = y.row(groups.rows_out[s + i]) + b * kTileRows;
-        row_block(matrix, b, in, out, count);
-      }
+      for (int64_t i = 0; i < count; ++i) out[i] = y.row(groups.rows_out[s + i]) + first * kTileRows;
+      row_blocks_of(matrix, first, last, in, out, count);
     }
   };
   const int64_t slots = groups.offsets[matrices];

@@ -55,7 +55,9 @@ class NativeWeight final : public PackedWeight {
   struct Rows;  // activation rows as the tiles want them
   Rows prepare(View x, Compute& compute) const noexcept;
   Rows by_slot(const Groups& groups, const Rows& prepared, Compute& compute) const noexcept;
-  void row_block(int64_t matrix, int64_t block, const Rows& x, float* const* y, int64_t tokens) const noexcept;
+  // Row blocks [block, last), whose first output of each row of x is y[row].
+  void row_blocks_of(int64_t matrix, int64_t block, int64_t last, const Rows& x, float** y,
+                     int64_t tokens) const noexcept;
   int64_t row_bytes_prepared() const;
   int64_t blocks_at_once(int64_t matrices_used, int threads) const;
 

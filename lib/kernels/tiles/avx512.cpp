@@ -19,6 +19,7 @@ constexpr int kByteOffset8 = 128;  // made unsigned for vpdpbusd
 }  // namespace
 
 #define PENSEE_TILE_STORES
+#define PENSEE_TILE_PAIRS
 #include "kernels/tiles.h"
 
 namespace {
@@ -27,6 +28,17 @@ inline __m512i integers(F shifted) {
   return _mm512_sub_epi32(_mm512_castps_si512(shifted.a), _mm512_set1_epi32(0x4b400000));
 }
 inline int32_t sum_of(F x) { return _mm512_reduce_add_epi32(integers(x)); }
+inline int32_t sum_of(F a, F b) { return _mm512_reduce_add_epi32(_mm512_add_epi32(integers(a), integers(b))); }
+// Magnitudes of floats are ordered as their bits are, and what is not finite is above all others.
+inline float largest_of(F a, F b, bool* finite) {
+  const __m512i magnitude = _mm512_set1_epi32(0x7fffffff);
+  const uint32_t top = _mm512_reduce_max_epu32(_mm512_max_epu32(_mm512_and_si512(_mm512_castps_si512(a.a), magnitude),
+                                                                _mm512_and_si512(_mm512_castps_si512(b.a), magnitude)));
+  float x;
+  memcpy(&x, &top, 4);
+  *finite = top < 0x7f800000;
+  return x;
+}
 inline void store_numbers(F a, F b, pensee::ByteOrder, int16_t* out) {
   _mm256_storeu_si256(reinterpret_cast<__m256i*>(out), _mm512_cvtepi32_epi16(integers(a)));
   _mm256_storeu_si256(reinterpret_cast<__m256i*>(out + 16), _mm512_cvtepi32_epi16(integers(b)));
@@ -57,65 +69,43 @@ inline __m512i spread(const void* p) {  // 4 bytes into every lane
 // (a & mask) | b
 inline __m512i masked_or(__m512i a, __m512i mask, __m512i b) { return _mm512_ternarylogic_epi32(a, mask, b, 0xea); }
 
-template <int kBits, int T>
-inline void add_word(const uint8_t* planes, int w, const RowsOf<Group16, T>& x, __m512i* sum) {
-  const __m512i nibble = _mm512_set1_epi16(0x0f), word = load512(planes + 64 * w);
-  __m512i n[4] = {_mm512_and_si512(word, nibble), _mm512_and_si512(_mm512_srli_epi16(word, 4), nibble),
-                  _mm512_and_si512(_mm512_srli_epi16(word, 8), nibble), _mm512_srli_epi16(word, 12)};
-  if constexpr (kBits > 4) {
-    constexpr int kHigh = kBits - 4, kServed = 4 / kHigh;
-    const __m512i bits = load512(planes + 256 + 64 * (w / kServed)), mask = _mm512_set1_epi16(kBits == 5 ? 0x10 : 0x30);
-    const unsigned at = static_cast<unsigned>(kHigh * (w % kServed));
-    n[0] = masked_or(_mm512_slli_epi16(bits, 4 - at), mask, n[0]);
-    n[1] = masked_or(_mm512_srli_epi16(bits, at), mask, n[1]);
-    n[2] = masked_or(_mm512_srli_epi16(bits, 4 + at), mask, n[2]);
-    n[3] = masked_or(_mm512_srli_epi16(bits, 8 + at), mask, n[3]);
-  }
-#pragma GCC unroll 4
-  for (int i = 0; i < 4; ++i) {
-#pragma GCC unroll 16
-    for (int t = 0; t < T; ++t) sum[t] = _mm512_dpwssd_epi32(sum[t], n[i], spread(x[t].q + 8 * w + 2 * i));
-  }
+// The numbers of part i of word w, as add_word and add_bytes take them apart: of Group16 four or two vectors of pairs,
+// of Group8 two or one of quadruples.
+template <class Group, int kBits>
+constexpr int pieces() {
+  return (sizeof(Group::q[0]) == 2 ? 4 : 2) / (kBits == 8 ? 2 : 1);
 }
-
-template <int T>
-inline void add_bytes(const uint8_t* planes, int w, const RowsOf<Group16, T>& x, __m512i* sum) {
+template <class Group, int kBits>
+inline __m512i piece(const uint8_t* planes, int w, int i) {
+  constexpr bool kWide = sizeof(Group::q[0]) == 2;
   const __m512i word = load512(planes + 64 * w);
-  const __m512i even = _mm512_srai_epi16(_mm512_slli_epi16(word, 8), 8), odd = _mm512_srai_epi16(word, 8);
-#pragma GCC unroll 16
-  for (int t = 0; t < T; ++t) sum[t] = _mm512_dpwssd_epi32(sum[t], even, spread(x[t].q + 4 * w));
-#pragma GCC unroll 16
-  for (int t = 0; t < T; ++t) sum[t] = _mm512_dpwssd_epi32(sum[t], odd, spread(x[t].q + 4 * w + 2));
-}
-
-template <int kBits, int T>
-inline void add_word(const uint8_t* planes, int w, const RowsOf<Group8, T>& x, __m512i* sum) {
-  const __m512i nibble = _mm512_set1_epi8(0x0f), word = load512(planes + 64 * w);
-  __m512i even = _mm512_and_si512(word, nibble), odd = _mm512_and_si512(_mm512_srli_epi16(word, 4), nibble);
-  if constexpr (kBits > 4) {
-    constexpr int kHigh = kBits - 4, kServed = 4 / kHigh;
-    const __m512i bits = load512(planes + 256 + 64 * (w / kServed)), mask = _mm512_set1_epi8(kBits == 5 ? 0x10 : 0x30);
-    const unsigned at = static_cast<unsigned>(kHigh * (w % kServed));
-    even = masked_or(_mm512_slli_epi16(bits, 4 - at), mask, even);
-    odd = masked_or(_mm512_srli_epi16(bits, at), mask, odd);
+  const auto at = [](int shift) { return static_cast<unsigned>(shift); };
+  if constexpr (kBits == 8) {
+    if constexpr (!kWide) return _mm512_xor_si512(word, _mm512_set1_epi8(static_cast<char>(0x80)));
+    return _mm512_srai_epi16(i == 0 ? _mm512_slli_epi16(word, 8) : word, 8);
   }
-#pragma GCC unroll 16
-  for (int t = 0; t < T; ++t) sum[t] = _mm512_dpbusd_epi32(sum[t], even, spread(x[t].q + 8 * w));
-#pragma GCC unroll 16
-  for (int t = 0; t < T; ++t) sum[t] = _mm512_dpbusd_epi32(sum[t], odd, spread(x[t].q + 8 * w + 4));
+  const __m512i nibble = kWide ? _mm512_set1_epi16(0x0f) : _mm512_set1_epi8(0x0f);
+  const __m512i low = _mm512_and_si512(i == 0 ? word : _mm512_srli_epi16(word, at(4 * i)), nibble);
+  if constexpr (kBits == 4) return low;
+  constexpr int kHigh = kBits - 4, kServed = 4 / (kHigh ? kHigh : 1);
+  const __m512i bits = load512(planes + 256 + 64 * (w / kServed));
+  const int shift = 4 * i - 4 + kHigh * (w % kServed);  // to the right
+  const __m512i high = shift < 0 ? _mm512_slli_epi16(bits, at(-shift)) : _mm512_srli_epi16(bits, at(shift));
+  constexpr int kMask = kBits == 5 ? 0x10 : 0x30;
+  return masked_or(high, kWide ? _mm512_set1_epi16(kMask) : _mm512_set1_epi8(kMask), low);
 }
-
-template <int T>
-inline void add_bytes(const uint8_t* planes, int w, const RowsOf<Group8, T>& x, __m512i* sum) {
-  const __m512i word = _mm512_xor_si512(load512(planes + 64 * w), _mm512_set1_epi8(static_cast<char>(0x80)));
-#pragma GCC unroll 16
-  for (int t = 0; t < T; ++t) sum[t] = _mm512_dpbusd_epi32(sum[t], word, spread(x[t].q + 4 * w));
+inline __m512i add_products(const Group16*, __m512i sum, __m512i n, __m512i x) {
+  return _mm512_dpwssd_epi32(sum, n, x);
+}
+inline __m512i add_products(const Group8*, __m512i sum, __m512i n, __m512i x) {
+  return _mm512_dpbusd_epi32(sum, n, x);
 }
 
 // Each row of activations has one chain of sums: 12 rows hide its latency. One or two rows take a second chain.
 template <class Group, int kBits, int T, int kPart>
 inline void dot(const uint8_t* planes, const RowsOf<Group, T>& x, I* sums) {
-  constexpr int kWords = (kBits == 8 ? 8 : 4) / parts<kBits>();
+  constexpr int kWords = (kBits == 8 ? 8 : 4) / parts<kBits>(), kPieces = pieces<Group, kBits>();
+  constexpr int kStep = 4 / static_cast<int>(sizeof(Group::q[0]));  // numbers of a product
   __m512i sum[2][T];
 #pragma GCC unroll 16
   for (int t = 0; t < T; ++t) {
@@ -125,14 +115,44 @@ inline void dot(const uint8_t* planes, const RowsOf<Group, T>& x, I* sums) {
 #pragma GCC unroll 8
   for (int w = kWords * kPart; w < kWords * (kPart + 1); ++w) {
     __m512i* chain = sum[T <= 2 ? w % 2 : 0];
-    if constexpr (kBits == 8) {
-      add_bytes<T>(planes, w, x, chain);
-    } else {
-      add_word<kBits, T>(planes, w, x, chain);
+#pragma GCC unroll 4
+    for (int i = 0; i < kPieces; ++i) {
+      const __m512i first = piece<Group, kBits>(planes, w, i);
+#pragma GCC unroll 16
+      for (int t = 0; t < T; ++t) {
+        chain[t] = add_products(&x[t], chain[t], first, spread(x[t].q + kStep * (kPieces * w + i)));
+      }
     }
   }
 #pragma GCC unroll 16
   for (int t = 0; t < T; ++t) sums[t] = {T <= 2 ? _mm512_add_epi32(sum[0][t], sum[1][t]) : sum[0][t]};
+}
+
+template <class Group, int kBits, int T, int kPart>
+inline void dot_two(const uint8_t* planes, int64_t second, const RowsOf<Group, T>& x, I (*sums)[T]) {
+  constexpr int kWords = (kBits == 8 ? 8 : 4) / parts<kBits>(), kPieces = pieces<Group, kBits>();
+  constexpr int kStep = 4 / static_cast<int>(sizeof(Group::q[0]));  // numbers of a product
+  __m512i sum[2][T];
+#pragma GCC unroll 16
+  for (int t = 0; t < T; ++t) sum[0][t] = sum[1][t] = _mm512_set1_epi32(x[t].start[kPart]);
+#pragma GCC unroll 8
+  for (int w = kWords * kPart; w < kWords * (kPart + 1); ++w) {
+#pragma GCC unroll 4
+    for (int i = 0; i < kPieces; ++i) {
+      const __m512i first = piece<Group, kBits>(planes, w, i), other = piece<Group, kBits>(planes + second, w, i);
+#pragma GCC unroll 16
+      for (int t = 0; t < T; ++t) {
+        const __m512i numbers = spread(x[t].q + kStep * (kPieces * w + i));
+        sum[0][t] = add_products(&x[t], sum[0][t], first, numbers);
+        sum[1][t] = add_products(&x[t], sum[1][t], other, numbers);
+      }
+    }
+  }
+#pragma GCC unroll 16
+  for (int t = 0; t < T; ++t) {
+    sums[0][t] = {sum[0][t]};
+    sums[1][t] = {sum[1][t]};
+  }
 }
 
 }  // namespace

@@ -15,7 +15,7 @@ namespace {
 
 using namespace pensee;
 
-constexpr int kAhead = 2048;
+constexpr int kAhead = 4096;
 
 enum class Scales { s, m, k, k6 };
 
@@ -73,14 +73,29 @@ struct RowsOf {
   }
 };
 
+template <class Group, int T>
+inline void add_scaled_sums(const I* sums, F scale, const RowsOf<Group, T>& x, F* total) {
+#pragma GCC unroll 16
+  for (int t = 0; t < T; ++t) total[t] = fma(to_float(sums[t]), mul(scale, set1(x[t].scale)), total[t]);
+}
+template <class Group, int T>
+inline void add_minima(F minimum, const RowsOf<Group, T>& x, F* total) {
+#pragma GCC unroll 16
+  for (int t = 0; t < T; ++t) total[t] = fma(minimum, set1(x[t].scaled_sum), total[t]);
+}
+template <int T>
+inline void store_totals(const TileArgs& a, int64_t first, int offset, int rows, const F* total) {
+  for (int t = 0; t < T; ++t) {
+    float* y = a.y[first + t] + offset;
+    rows == kTileRows ? store(y, total[t]) : store_first(y, total[t], rows);
+  }
+}
+
 template <class Group, int kBits, int T, int kPart>
 inline void fold(const uint8_t* planes, const RowsOf<Group, T>& x, const GroupScale& scale, F* total) {
   I sums[T];
   dot<Group, kBits, T, kPart>(planes, x, sums);
-#pragma GCC unroll 16
-  for (int t = 0; t < T; ++t) {
-    total[t] = fma(to_float(sums[t]), mul(scale.scale[kPart], set1(x[t].scale)), total[t]);
-  }
+  add_scaled_sums(sums, scale.scale[kPart], x, total);
 }
 
 template <class Group, int kBits, Scales kScales, int T>
@@ -91,29 +106,67 @@ inline void quantised_block(const TileArgs& a, int64_t first) {
   const uint8_t* planes = a.planes;
   const int64_t groups = a.cols / kGroup;
   for (int64_t g = 0; g < groups; ++g) {
-    // The hardware's prefetchers stop at pages and start late; about 2 KB ahead keeps a core's queue of misses full.
+    // The hardware's prefetchers stop at pages and start late; about 4 KB ahead keeps a core's queue of misses full.
     if constexpr (T == 1) {
       for (int i = 0; i < plane_bytes<kBits>(); i += 64) __builtin_prefetch(planes + kAhead + i);
     }
     const GroupScale scale = group_scale<kScales>(a.scales, g);
     fold<Group, kBits, T, 0>(planes, x, scale, total);
     if constexpr (parts<kBits>() == 2) fold<Group, kBits, T, 1>(planes, x, scale, total);
+    if constexpr (kScales == Scales::m || kScales == Scales::k) add_minima(scale.min, x, total);
+    x.next();
+    planes += plane_bytes<kBits>();
+  }
+  store_totals<T>(a, first, 0, a.rows, total);
+}
+
+#ifdef PENSEE_TILE_PAIRS  // the ISA has a dot_two: dot for two row blocks
+constexpr bool kTilePairs = true;
+template <class Group, int kBits, int T, int kPart>
+inline void fold_two(const uint8_t* planes, int64_t second, const RowsOf<Group, T>& x, const GroupScale* scale,
+                     F (*total)[T]) {
+  I sums[2][T];
+  dot_two<Group, kBits, T, kPart>(planes, second, x, sums);
+  add_scaled_sums(sums[0], scale[0].scale[kPart], x, total[0]);
+  add_scaled_sums(sums[1], scale[1].scale[kPart], x, total[1]);
+}
+
+template <class Group, int kBits, Scales kScales, int T>
+inline void two_blocks(const TileArgs& a, int64_t first) {
+  RowsOf<Group, T> x(a, first);
+  F total[2][T];
+  for (int t = 0; t < T; ++t) total[0][t] = total[1][t] = set1(0.0f);
+  const uint8_t* planes = a.planes;
+  const int64_t groups = a.cols / kGroup;
+  for (int64_t g = 0; g < groups; ++g) {
+    const GroupScale scale[2] = {group_scale<kScales>(a.scales, g), group_scale<kScales>(a.scales + a.second, g)};
+    fold_two<Group, kBits, T, 0>(planes, a.second, x, scale, total);
+    if constexpr (parts<kBits>() == 2) fold_two<Group, kBits, T, 1>(planes, a.second, x, scale, total);
     if constexpr (kScales == Scales::m || kScales == Scales::k) {
-#pragma GCC unroll 16
-      for (int t = 0; t < T; ++t) total[t] = fma(scale.min, set1(x[t].scaled_sum), total[t]);
+      add_minima(scale[0].min, x, total[0]);
+      add_minima(scale[1].min, x, total[1]);
     }
     x.next();
     planes += plane_bytes<kBits>();
   }
-  for (int t = 0; t < T; ++t) {
-    float* y = a.y[first + t];
-    a.rows == kTileRows ? store(y, total[t]) : store_first(y, total[t], a.rows);
-  }
+  store_totals<T>(a, first, 0, kTileRows, total[0]);
+  store_totals<T>(a, first, kTileRows, a.rows, total[1]);
 }
+#else
+constexpr bool kTilePairs = false;
+#endif
 
 template <class Group, int kBits, Scales kScales>
 void quantised(const TileArgs& a) {
   int64_t t = 0;
+#ifdef PENSEE_TILE_PAIRS
+  if (a.second) {
+    for (; t + 6 <= a.tokens; t += 6) two_blocks<Group, kBits, kScales, 6>(a, t);
+    for (; t + 2 <= a.tokens; t += 2) two_blocks<Group, kBits, kScales, 2>(a, t);
+    if (t < a.tokens) two_blocks<Group, kBits, kScales, 1>(a, t);
+    return;
+  }
+#endif
   for (; t + kIntTokens <= a.tokens; t += kIntTokens) quantised_block<Group, kBits, kScales, kIntTokens>(a, t);
   if constexpr (kIntTokens > 8) {
     for (; t + 8 <= a.tokens; t += 8) quantised_block<Group, kBits, kScales, 8>(a, t);
@@ -193,6 +246,13 @@ inline int32_t sum_of(F x) {
   for (int i = 0; i < 16; ++i) sum += q[i];
   return sum;
 }
+inline int32_t sum_of(F a, F b) { return sum_of(a) + sum_of(b); }
+// The largest magnitude, and whether all are finite.
+inline float largest_of(F a, F b, bool* finite) {
+  const F zero = set1(0.0f);
+  *finite = sum(fma(b, zero, mul(a, zero))) == 0.0f;
+  return largest(max(abs(a), abs(b)));
+}
 inline void store_numbers(F a, F b, ByteOrder, int16_t* out) {
   int32_t q[kGroup];
   store_shifted_int(q, a);
@@ -214,17 +274,17 @@ inline void store_numbers(F a, F b, ByteOrder order, int8_t* out) {
 template <int kLimit, class Group>
 inline void quantise_group(const float* x, ByteOrder order, Start start, Group* out) {
   const F a = load(x), b = load(x + 16), zero = set1(0.0f);
-  const float top = largest(max(abs(a), abs(b)));
-  const float poison = sum(fma(b, zero, mul(a, zero)));  // 0, or NaN if a number is not finite
-  const bool usable = top > 1e-30f && poison == 0.0f;
+  bool finite;
+  const float top = largest_of(a, b, &finite);
+  const bool usable = finite && top > 1e-30f;
   const F inverse = set1(usable ? static_cast<float>(kLimit) / top : 0.0f), magic = set1(12582912.0f);
   const F qa = fma(usable ? a : zero, inverse, magic), qb = fma(usable ? b : zero, inverse, magic);
   store_numbers(qa, qb, order, out->q);
-  const int32_t first = sum_of(qa), second = sum_of(qb);
-  out->scale = usable ? top / static_cast<float>(kLimit) : poison;
-  out->start[0] = -start.offset * (start.halves ? first : first + second);
-  out->start[1] = start.halves ? -start.offset * second : 0;
-  out->scaled_sum = out->scale * static_cast<float>(first + second);
+  const int32_t all = sum_of(qa, qb), second = start.halves ? sum_of(qb) : 0;
+  out->scale = usable ? top / static_cast<float>(kLimit) : finite ? 0.0f : __builtin_nanf("");
+  out->start[0] = -start.offset * (all - second);
+  out->start[1] = -start.offset * second;
+  out->scaled_sum = out->scale * static_cast<float>(all);
 }
 
 void quantise16(const float* x, int64_t cols, Start start, Group16* out) {
@@ -245,4 +305,4 @@ void quantise8(const float* x, int64_t cols, ByteOrder order, Start start, Group
         quantised<Group, 6, Scales::k6>, quantised<Group, 8, Scales::s>                               \
   }
 #define PENSEE_TILE_TABLE \
-  { PENSEE_TILES(Group16), PENSEE_TILES(Group8), quantise16, quantise8, kByteOffset8 }
+  { PENSEE_TILES(Group16), PENSEE_TILES(Group8), quantise16, quantise8, kByteOffset8, kTilePairs }
