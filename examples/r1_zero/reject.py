@@ -47,8 +47,10 @@ def collect(args: argparse.Namespace, path: Path) -> None:
     tokenizer = tokens.load()
     options = {"max_tokens": args.max_tokens, "temperature": args.temperature, "top_p": args.top_p, "top_k": 0,
                "loop_guard": False, "speculation": "off"}  # fmt: skip
-    model = pretrain.load_model(args.start)
-    folder = runs.engine_folder(args.out / "engine", model)
+    if args.start.suffix == ".gguf":  # such as the model that is shipped
+        folder = args.start
+    else:
+        folder = runs.engine_folder(args.out / "engine", pretrain.load_model(args.start))
     begin, asked, right = time.monotonic() - spent, 0, 0
     with (
         Rollouts(folder, args.workers_of_rollouts, args.worker_threads, args.in_flight, mtp=False) as rollouts,
@@ -118,7 +120,7 @@ def reject(args: argparse.Namespace) -> None:
 def add_collecting(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--out", type=Path, required=True)
-    add("--from", dest="start", type=Path, required=True, help="the model that answers")
+    add("--from", dest="start", type=Path, required=True, help="the model that answers: a checkpoint or a GGUF")
     add("--problems", type=int, default=0, help="to be asked")
     add("--collect-seconds", type=float, default=0.0)
     add("--samples", type=int, default=4, help="of each problem")
