@@ -50,6 +50,7 @@ struct Compute {
   ThreadPool& pool;
   Scratch& scratch;
   const Kernels& kernels;
+  int64_t alone_bytes = 0;  // of a matrix, times rows, for which no other thread is woken: see models/slices.h
 };
 
 // Which rows meet which matrix. Slot s in [offsets[m], offsets[m+1]) multiplies row rows_in[s] of x with matrix m and

@@ -80,6 +80,8 @@ struct Cut {
 
 }  // namespace
 
+int64_t alone_bytes(const Model& m) { return m.facts.active_weight_bytes <= kCachedBytes ? 256 << 10 : 0; }
+
 int64_t slices_of(const Model& m, int64_t rows, int threads) {
   const uint64_t bytes = m.facts.active_weight_bytes;
   const bool fits = bytes >= kWorthBytes && bytes <= kCachedBytes && m.head().many_at_once();

@@ -17,9 +17,6 @@ constexpr int64_t kRowsAtOnce = 96;
 // Row blocks that one task takes for these rows, so that rows read from L3 meet several row blocks.
 constexpr int64_t kTasksPerThread = 6;
 
-// Bytes of weights, times rows, that are multiplied in the time it takes to hand half of them to another thread.
-constexpr int64_t kAloneBytes = 256 << 10;
-
 }  // namespace
 
 Memory::Memory(uint64_t bytes) {
@@ -131,7 +128,7 @@ void NativeWeight::multiply(View x, MutableView y, Compute& compute) const noexc
   const Rows prepared = prepare(x, compute);
   const int threads = compute.pool.threads();
   const int64_t blocks = row_blocks();
-  const bool alone = blocks * block_bytes * x.rows < kAloneBytes;
+  const bool alone = blocks * block_bytes * x.rows < compute.alone_bytes;
   const int64_t together = alone ? blocks : blocks_at_once(1, threads);
   const int64_t chunks = (blocks + together - 1) / together;
   const int64_t at_once = std::clamp<int64_t>(kRowsBytes / row_bytes_prepared() / 12 * 12, 12, kRowsAtOnce);
@@ -184,7 +181,7 @@ void NativeWeight::multiply_grouped(const Groups& groups, View x, MutableView y,
     }
   };
   const int64_t slots = groups.offsets[matrices];
-  if (slots * blocks * block_bytes >= kAloneBytes) return compute.pool.run(used * chunks, run_task);
+  if (slots * blocks * block_bytes >= compute.alone_bytes) return compute.pool.run(used * chunks, run_task);
   for (int64_t task = 0; task < used * chunks; ++task) run_task(task, 0);
 }
 
