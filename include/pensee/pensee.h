@@ -166,7 +166,8 @@ typedef struct pensee_model_options {
   int32_t max_concurrent;      /* generations that share the passes; later ones wait for their turn. 0: 64. INIT: 0 */
   int32_t max_waiting;         /* that may wait; one more is PENSEE_BUSY. 0: 1024. INIT: 0 */
   int32_t keep_file;           /* non-zero: the file stays open, so that pensee_model_set_weights may be given some
-                                  tensors of a packed group and take its others from there. INIT: 0 */
+                                  tensors of a packed group and take its others from there; of a GGUF in memory
+                                  PENSEE_UNSUPPORTED. INIT: 0 */
   int32_t reserved;            /* not read: padding before, so older callers have left anything there. INIT: 0 */
   /* Called when memory_budget or the system refuses `bytes` more although the prefix cache has given way, on whatever
    * thread needs them, before that call or generation fails with PENSEE_OUT_OF_MEMORY. May call pensee_model_trim, the

@@ -134,6 +134,7 @@ class MemoryFile final : public File {
     if (!out.empty()) std::memcpy(out.data(), data_.data() + offset, out.size());
     return Status();
   }
+  bool lasts() const override { return false; }
 
  private:
   std::span<const std::byte> data_;

@@ -36,6 +36,8 @@ class File {
   virtual std::shared_ptr<const Mapping> map() const { return nullptr; }
   // Fills `out` from `offset`, or says what is missing; never a short read.
   virtual Status read(uint64_t offset, std::span<std::byte> out) const = 0;
+  // Whether it can be read as long as it is held; false: it is memory that is the caller's again when a call returns.
+  virtual bool lasts() const { return true; }
   uint64_t size() const { return size_; }
   const std::string& name() const { return name_; }  // for messages: the path, or "descriptor 7", or "memory"
 

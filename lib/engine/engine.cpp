@@ -91,7 +91,7 @@ void Engine::finish() {
 
 Status Engine::save_packed(const std::string& path, bool (*progress)(void* user, float fraction), void* user) const {
   PENSEE_TRY(require_weights());
-  if (!content.texts) return Status::unsupported("the model came from no file: nothing tells its config");
+  if (!content.texts) return Status::unsupported("the model came from memory, of which nothing is kept: open its file");
   std::shared_lock weights(weights_mutex_);
   const double bytes = static_cast<double>(std::max<uint64_t>(content.model->facts.weight_bytes, 1));
   auto tell = [&](uint64_t written) {

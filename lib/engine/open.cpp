@@ -197,6 +197,9 @@ Status read_packed(std::shared_ptr<const File> file, Engine& engine) {
 Status read_file(const std::shared_ptr<const File>& file, const std::string& path, Engine& engine) {
   PENSEE_ASSIGN(const bool packed, PackedFile::begins(*file));
   if (packed) return read_packed(file, engine);
+  if (engine.options.keep_file && !file->lasts()) {
+    return Status::unsupported("{}: keep_file needs a file: memory is read during the call only", file->name());
+  }
   PENSEE_ASSIGN(const auto gguf, open_gguf(file));
   const Load load = [&](const json::Value& metadata, const std::string& name) {
     return load_model(metadata, name, *gguf, Naming::gguf, load_options(engine));
@@ -268,7 +271,11 @@ Result<std::shared_ptr<Engine>> open_engine(const std::string& path, const Engin
 }
 
 Result<std::shared_ptr<Engine>> open_engine(std::shared_ptr<const File> file, const EngineOptions& options) {
-  return open_with(options, [&](Engine& engine) { return read_file(file, "", engine); });
+  return open_with(options, [&](Engine& engine) -> Status {
+    PENSEE_TRY(read_file(file, "", engine));
+    if (!file->lasts()) engine.content.texts = nullptr;
+    return Status();
+  });
 }
 
 }  // namespace pensee

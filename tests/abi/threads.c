@@ -73,41 +73,42 @@ static void sleep_ms(long ms) {
   nanosleep(&time, NULL);
 }
 
-static void* cancel_session_soon(void* session) {
-  sleep_ms(20);
+static void* cancel_the_session(void* session) {
   pensee_session_cancel(session);
   return NULL;
 }
 
+static int events_left; /* before the other thread cancels */
 static int32_t last_finish_reason;
-static int remember(void* delay_ms, const pensee_event* event) {
+static int remember(void* session, const pensee_event* event) {
+  pthread_t thread;
   if (event->kind == PENSEE_EVENT_END) last_finish_reason = event->finish_reason;
-  if (delay_ms != NULL) sleep_ms(*(int*)delay_ms);
+  if (session != NULL && events_left-- == 0) {
+    CHECK(pthread_create(&thread, NULL, cancel_the_session, session) == 0);
+    pthread_join(thread, NULL);
+  }
   return 0;
 }
 
-/* Events are slowed down: the tiny model would be done before the other thread awakes. */
+/* In the middle of the reply, however fast the machine is: the callback waits until the other thread has cancelled. */
 static void cancel_session(void) {
   pensee_session* session;
   const pensee_prompt prompt = abi_prompt();
   const pensee_options options = abi_greedy(400);
   pensee_error err;
-  pthread_t thread;
-  int delay_ms = 2;
   model = abi_open(ABI_MOE);
   session = abi_session(model);
   CHECK(abi_generate(session, 16, expected_tokens) == 16);
-  CHECK(pthread_create(&thread, NULL, cancel_session_soon, session) == 0);
-  EXPECT(PENSEE_OK, err, pensee_generate(session, &prompt, &options, remember, &delay_ms, &err));
-  pthread_join(thread, NULL);
+  events_left = 5;
+  EXPECT(PENSEE_OK, err, pensee_generate(session, &prompt, &options, remember, session, &err));
+  CHECK(events_left < 0);
   CHECK(last_finish_reason == PENSEE_FINISH_CANCELLED);
   CHECK(abi_still_works(session, expected_tokens, 16)); /* a cancel stops one generation, not the next */
   pensee_session_free(session);
   pensee_model_free(model);
 }
 
-static void* cancel_stream_soon(void* stream) {
-  sleep_ms(5);
+static void* cancel_the_stream(void* stream) {
   pensee_stream_end_thought(stream); /* no thought is open, or it is closed: both are fine */
   pensee_stream_cancel(stream);
   pensee_stream_cancel(stream);
@@ -122,21 +123,25 @@ static void cancel_stream(void) {
   model = abi_open(ABI_MOE);
   session = abi_session(model);
   CHECK(abi_generate(session, 16, expected_tokens) == 16);
-  for (round = 0; round < 5; round++) {
+  for (round = 0; round < 6; round++) {
+    /* In even rounds the stream waits meanwhile, so that it cannot end first; in odd ones both threads use it. */
+    const int waits = round % 2 == 0;
     pensee_stream* stream = NULL;
     pensee_event event = PENSEE_EVENT_INIT;
     pensee_error err;
     pthread_t thread;
     int events = 0;
     EXPECT(PENSEE_OK, err, pensee_stream_open(session, &prompt, &options, &stream, &err));
-    CHECK(pthread_create(&thread, NULL, cancel_stream_soon, stream) == 0);
+    EXPECT(PENSEE_OK, err, pensee_stream_next(stream, -1, &event, &err));
+    CHECK(pthread_create(&thread, NULL, cancel_the_stream, stream) == 0);
+    if (waits) pthread_join(thread, NULL);
     do {
       if (!EXPECT(PENSEE_OK, err, pensee_stream_next(stream, -1, &event, &err))) break;
     } while (event.kind != PENSEE_EVENT_END && ++events < 10000);
     CHECK(event.kind == PENSEE_EVENT_END);
-    CHECK(event.finish_reason == PENSEE_FINISH_CANCELLED || event.finish_reason == PENSEE_FINISH_LENGTH);
+    CHECK(event.finish_reason == PENSEE_FINISH_CANCELLED || (!waits && event.finish_reason == PENSEE_FINISH_LENGTH));
     EXPECT(PENSEE_NO_MORE_EVENTS, err, pensee_stream_next(stream, -1, &event, &err));
-    pthread_join(thread, NULL);
+    if (!waits) pthread_join(thread, NULL);
     pensee_stream_free(stream);
   }
   CHECK(abi_still_works(session, expected_tokens, 16));

@@ -351,16 +351,13 @@ TEST_CASE("packed: what cannot be saved says so, and leaves an older file as it 
   CHECK(read_file(place.path) == before);
   CHECK(std::distance(fs::directory_iterator(place.folder), fs::directory_iterator()) == 1);
 
-  const std::string gguf = read_file(kData + "gguf_qwen2_tied_q4_1/model.gguf");
-  const auto in_memory = open_engine(wrap_memory(std::as_bytes(std::span(gguf))), options_with());
-  REQUIRE(in_memory.ok());
-  CHECK((*in_memory)->save_packed(place.path, nullptr, nullptr).code() == Code::unsupported);
   EngineOptions headers = options_with();
   headers.skip_weights = true;
   CHECK(opened(place.path, headers)->content.model->facts.quantization ==
         original->content.model->facts.quantization);
   CHECK(opened(place.path, headers)->save_packed(place.path, nullptr, nullptr).code() == Code::unsupported);
   const std::string copy = place.folder + "/copy.gguf";
+  const std::string gguf = read_file(kData + "gguf_qwen2_tied_q4_1/model.gguf");
   write_file(copy, gguf);
   const Opened changing = opened(copy);
   write_file(copy, gguf + "x");
@@ -368,6 +365,32 @@ TEST_CASE("packed: what cannot be saved says so, and leaves an older file as it 
   CHECK(changed.code() == Code::file_io);
   CHECK(changed.message().find("copy.gguf") != std::string::npos);
   CHECK(read_file(place.path) == before);
+}
+
+TEST_CASE("memory: the caller's bytes are read while it is opened and never again, packed or not") {
+  const Place place;
+  const std::string gguf = kData + "gguf_qwen2_tied_q4_1/model.gguf";
+  const Opened original = opened(gguf);
+  save(*original, place.path);
+  const std::string before = read_file(place.path);
+  for (const std::string& path : {gguf, place.path}) {
+    CAPTURE(path);
+    auto bytes = std::make_unique<std::string>(read_file(path));
+    const auto model = open_engine(wrap_memory(std::as_bytes(std::span(*bytes))), options_with());
+    REQUIRE(model.ok());
+    std::fill(bytes->begin(), bytes->end(), '\xff');  // seen without sanitizers too
+    bytes.reset();
+    CHECK(same(logits_of(**model), logits_of(*original)));
+    CHECK((*model)->save_packed(place.path, nullptr, nullptr).code() == Code::unsupported);
+    CHECK(read_file(place.path) == before);
+  }
+  EngineOptions keeps = options_with();
+  keeps.keep_file = true;
+  const std::string bytes = read_file(gguf);
+  const auto refused = open_engine(wrap_memory(std::as_bytes(std::span(bytes))), keeps);
+  CHECK(refused.status().code() == Code::unsupported);
+  CHECK(refused.status().message().find("keep_file") != std::string::npos);
+  CHECK(open_engine(wrap_memory(std::as_bytes(std::span(before))), keeps).ok());  // it changes nothing there
 }
 
 TEST_CASE("packed: a budget counts what is read and not what is mapped") {
