@@ -18,7 +18,7 @@ import re
 import subprocess
 import sys
 
-IK_FLAGS = ["-mla", "3", "-fa", "1", "-fmoe", "1", "-rtr", "1"]
+IK_FLAGS = ["-mla", "3", "-fa", "1", "-fmoe", "1", "-rtr", "1"]  # its fastest way; a dense model takes no notice of most
 
 
 class Failed(Exception):
@@ -46,9 +46,21 @@ def pensee_rates(args: argparse.Namespace, model: str) -> tuple[dict, dict]:
     return machine, rates
 
 
-def llama_rates(args: argparse.Namespace, program: str, model: str, extra: list[str]) -> dict:
+def ik_rates(args: argparse.Namespace, program: str, model: str) -> dict:
+    """ik_llama.cpp has no depth of its own, but decodes after a prompt that it does not count."""
     command = [program, "-m", model, "-t", str(args.threads), "-p", str(args.prompt), "-n", str(args.tokens), "-r", "1"]
-    command += ["-d", ",".join(map(str, args.depth)), "-o", "jsonl"] + extra
+    for depth in filter(None, args.depth):
+        command += ["-gp", f"{depth},{args.tokens}"]
+    rates = {}
+    for told in json.loads(run(command + ["-o", "json"] + IK_FLAGS)):
+        name = re.fullmatch(r"pp\d+|tg\d+(?:@pp(\d+))?", told["test"])
+        rates["prompt" if told["test"].startswith("pp") else "decode", int(name[1] or 0)] = told["avg_ts"]
+    return rates
+
+
+def llama_rates(args: argparse.Namespace, program: str, model: str) -> dict:
+    command = [program, "-m", model, "-t", str(args.threads), "-p", str(args.prompt), "-n", str(args.tokens), "-r", "1"]
+    command += ["-d", ",".join(map(str, args.depth)), "-o", "jsonl"]
     rates = {}
     for line in run(command).splitlines():
         if line.startswith("{"):
@@ -165,8 +177,8 @@ def main() -> None:
             results[model]["pensee"].append(rates)
             for name, program in peers.items():
                 try:
-                    theirs = llama_rates(args, program, model, IK_FLAGS if name.startswith("ik") else [])
-                    results[model][name].append(theirs)
+                    rates_of = ik_rates if name.startswith("ik") else llama_rates
+                    results[model][name].append(rates_of(args, program, model))
                 except Failed as why:
                     print(f"{name} on {model}: {why}", file=sys.stderr)
             if args.together:

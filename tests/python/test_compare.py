@@ -25,6 +25,16 @@ for depth in map(int, value("-d").split(",")):
         print('{"n_prompt": %d, "n_gen": %d, "n_depth": %d, "avg_ts": %f}' % (prompt, answer, depth, speed))
 """
 
+# The same as ik_llama.cpp says it, which knows no -d.
+IK_PEER = """#!/usr/bin/env python3
+import json, sys
+value = lambda flag: sys.argv[sys.argv.index(flag) + 1]
+assert "-d" not in sys.argv and value("-mla") == "3"
+deep = [sys.argv[i + 1].split(",") for i, word in enumerate(sys.argv) if word == "-gp"]
+rows = [("pp" + value("-p"), 200), ("tg" + value("-n"), 100)] + [(f"tg{tokens}@pp{at}", 50) for at, tokens in deep]
+print(json.dumps([{"test": test, "avg_ts": speed} for test, speed in rows]))
+"""
+
 pytestmark = pytest.mark.skipif(CLI is None, reason="no pensee command: set PENSEE_CLI")
 
 
@@ -49,6 +59,18 @@ def test_each_ratio_is_ours_over_theirs(tmp_path: pathlib.Path) -> None:
         assert row, done.stdout
         assert float(row[2]) == theirs
         assert float(row[3]) == pytest.approx(ours / theirs, abs=0.006)
+
+
+def test_ik_llama_decodes_after_prompts(tmp_path: pathlib.Path) -> None:
+    peer = tmp_path / "llama-bench"
+    peer.write_text(IK_PEER)
+    peer.chmod(0o755)
+    done = compare("--peer", f"ik_llama.cpp={peer}", "--prompt", "16", "--tokens", "4", "--depth", "0,8",
+                   "--rounds", "1")  # fmt: skip
+    assert done.returncode == 0 and "Traceback" not in done.stderr, done.stderr
+    for row, theirs in (("prompt at 0", "200"), ("decode at 0", "100"), ("decode at 8", "50.0")):
+        assert re.search(rf"\| {row} \| \S+ \| {theirs} \(", done.stdout), done.stdout
+    assert re.search(r"\| prompt at 8 \| \S+ \| - \|", done.stdout), done.stdout
 
 
 def test_a_peer_that_fails_is_told_and_left_out(tmp_path: pathlib.Path) -> None:
