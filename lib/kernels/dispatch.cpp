@@ -2,7 +2,9 @@
 // name is how a test runs two ISAs side by side; there is no environment variable.
 #include "kernels/kernels.h"
 
-#if defined(__aarch64__) && defined(__linux__)
+#if defined(__x86_64__)
+#include <cpuid.h>
+#elif defined(__aarch64__) && defined(__linux__)
 #include <sys/auxv.h>
 #elif defined(__aarch64__) && defined(__APPLE__)
 #include <sys/sysctl.h>
@@ -20,6 +22,10 @@ struct Row {
 #if defined(__x86_64__)
 bool has_avx2() {
   return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
+}
+bool has_avx2_vnni() {  // not every compiler knows the name
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  return has_avx2() && __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a & (1u << 4)) != 0;
 }
 bool has_avx512() {
   return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
@@ -48,6 +54,7 @@ const Row kRows[] = {
 #if defined(__x86_64__)
     {&kAvx512Bf16Kernels, [] { return has_avx512() && __builtin_cpu_supports("avx512bf16"); }},
     {&kAvx512Kernels, has_avx512},
+    {&kAvx2VnniKernels, has_avx2_vnni},
     {&kAvx2Kernels, has_avx2},
 #elif defined(__aarch64__)
     {&kNeonI8mmKernels, has_i8mm},

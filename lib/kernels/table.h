@@ -77,7 +77,7 @@ struct AttendArgs {
 };
 
 struct Kernels {
-  const char* isa;  // "scalar", "avx2", "avx512", "avx512_bf16", "neon", "neon_dotprod", "neon_i8mm"
+  const char* isa;  // "scalar", "avx2", "avx2_vnni", "avx512", "avx512_bf16", "neon", "neon_dotprod", "neon_i8mm"
 
   // y[n] = x * rsqrt(mean(x^2) + eps) * weight (weight may be null: all ones). y may be x.
   void (*rms_norm)(const float* x, const float* weight, float eps, float* y, int64_t n);
@@ -112,7 +112,8 @@ struct Kernels {
 };
 
 extern const Kernels kScalarKernels;
-extern const Kernels kAvx2Kernels;    // x86-64 builds only
+extern const Kernels kAvx2Kernels;        // x86-64 builds only
+extern const Kernels kAvx2VnniKernels;    // x86-64 builds only
 extern const Kernels kAvx512Kernels;      // x86-64 builds only
 extern const Kernels kAvx512Bf16Kernels;  // x86-64 builds only
 extern const Kernels kNeonKernels;    // aarch64 builds only, as are the next

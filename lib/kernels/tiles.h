@@ -96,6 +96,7 @@ struct TileTable {
 
 extern const TileTable kScalarTiles;
 extern const TileTable kAvx2Tiles;         // x86-64 builds only
+extern const TileTable kAvx2VnniTiles;     // x86-64 builds only
 extern const TileTable kAvx512Tiles;       // x86-64 builds only
 extern const TileTable kNeonTiles;         // aarch64 builds only
 extern const TileTable kNeonDotprodTiles;  // aarch64 builds only

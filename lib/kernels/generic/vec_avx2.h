@@ -183,23 +183,47 @@ inline Key load_key(const uint8_t* p) { return load_pairs(p); }
 inline I zero_integers() { return {_mm256_setzero_si256(), _mm256_setzero_si256()}; }
 // |x| <= 127, so that a pair's sum fits into 16 bits.
 inline __m256i add_fours(__m256i x, __m256i y, __m256i sum) {
-  const __m256i pairs = _mm256_maddubs_epi16(_mm256_abs_epi8(x), _mm256_sign_epi8(y, x));
+  const __m256i magnitude = _mm256_abs_epi8(x), signed_y = _mm256_sign_epi8(y, x);
+#ifdef __AVXVNNI__
+  return _mm256_dpbusd_avx_epi32(sum, magnitude, signed_y);
+#else
+  const __m256i pairs = _mm256_maddubs_epi16(magnitude, signed_y);
   return _mm256_add_epi32(sum, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
+#endif
 }
 inline I dot_key(Key key, const uint8_t* q, I sum) {
   const __m256i query = _mm256_broadcastsi128_si256(load128(q));
   return {add_fours(key.a, query, sum.a), add_fours(key.b, query, sum.b)};
 }
+// A piece of four positions turned around.
+inline void turn_quads(const uint8_t* p, __m256i* fours) {
+  const __m128i x0 = load128(p), x1 = load128(p + 16), x2 = load128(p + 32), x3 = load128(p + 48);
+  const __m128i low01 = _mm_unpacklo_epi8(x0, x1), high01 = _mm_unpackhi_epi8(x0, x1);
+  const __m128i low23 = _mm_unpacklo_epi8(x2, x3), high23 = _mm_unpackhi_epi8(x2, x3);
+  fours[0] = join128(_mm_unpacklo_epi16(low01, low23), _mm_unpackhi_epi16(low01, low23));
+  fours[1] = join128(_mm_unpacklo_epi16(high01, high23), _mm_unpackhi_epi16(high01, high23));
+}
+#ifdef __AVXVNNI__
+struct Quads {
+  __m256i fours[2];
+};
+inline Quads load_quads(const uint8_t* p) {
+  Quads r;
+  turn_quads(p, r.fours);
+  return r;
+}
+inline I dot_quads(const Quads& values, uint32_t weights, I sum) {
+  const __m256i w = _mm256_set1_epi32(static_cast<int>(weights));
+  return {_mm256_dpbusd_avx_epi32(sum.a, w, values.fours[0]), _mm256_dpbusd_avx_epi32(sum.b, w, values.fours[1])};
+}
+#else
 // Bytes 0 and 2 of each four as int16, then 1 and 3: products with weights up to 255 want 32 bits.
 struct Quads {
   __m256i even[2], odd[2];
 };
 inline Quads load_quads(const uint8_t* p) {
-  const __m128i x0 = load128(p), x1 = load128(p + 16), x2 = load128(p + 32), x3 = load128(p + 48);
-  const __m128i low01 = _mm_unpacklo_epi8(x0, x1), high01 = _mm_unpackhi_epi8(x0, x1);
-  const __m128i low23 = _mm_unpacklo_epi8(x2, x3), high23 = _mm_unpackhi_epi8(x2, x3);
-  const __m256i fours[2] = {join128(_mm_unpacklo_epi16(low01, low23), _mm_unpackhi_epi16(low01, low23)),
-                            join128(_mm_unpacklo_epi16(high01, high23), _mm_unpackhi_epi16(high01, high23))};
+  __m256i fours[2];
+  turn_quads(p, fours);
   Quads r;
   for (int i = 0; i < 2; ++i) {
     r.even[i] = _mm256_srai_epi16(_mm256_slli_epi16(fours[i], 8), 8);
@@ -216,6 +240,7 @@ inline I dot_quads(const Quads& values, uint32_t weights, I sum) {
   };
   return {four(0, sum.a), four(1, sum.b)};
 }
+#endif
 inline F floats_of(const int32_t* p, int32_t plus) {
   const __m256i more = _mm256_set1_epi32(plus);
   return to_float({_mm256_add_epi32(load256(p), more), _mm256_add_epi32(load256(p + 8), more)});

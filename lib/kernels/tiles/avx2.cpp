@@ -7,6 +7,8 @@
 // 4-bit 15 * 127 * 2 * 8 = 30480, 5-bit 31 * 127 * 2 * 4 = 31496, 6-bit 63 * 127 * 2 * 2 = 32004, 8-bit (magnitudes
 // times activations that carry the sign) 128 * 127 * 2 = 32512.
 //
+// With AVX-VNNI (avx2_vnni.cpp) vpdpwssd and vpdpbusd add what they multiply into 32 bits.
+//
 // Roofline, one row of activations: about 70 vector instructions for 512 bytes of 8 rows x 8 words (u4, int16), so a
 // core at 3.4 GHz and 3 instructions a cycle reads up to 25 GB/s; memory binds. Many rows: 2 vpmaddwd a cycle are 64
 // operations, 218 GOPS a core at 3.4 GHz; of five instructions a product (load, multiply, add) half of that is reached.
@@ -38,6 +40,15 @@ inline const T* forget(const T* p) {
   return p;
 }
 
+// sum + pairs of 16-bit products, and sum + quadruples of products of an unsigned by a signed byte, which AVX-VNNI has.
+inline __m256i add_pairs(__m256i sum, __m256i x, __m256i y) {
+#ifdef __AVXVNNI__
+  return _mm256_dpwssd_avx_epi32(sum, x, y);
+#else
+  return _mm256_add_epi32(sum, _mm256_madd_epi16(x, y));
+#endif
+}
+
 // High bits of word w, moved so that those of the pair of nibbles 0 and 1 (2 and 3) stand above them.
 template <int kBits>
 inline __m256i mask_even() {
@@ -67,10 +78,10 @@ inline void add_word(const uint8_t* planes, int w, const Group16* const* x, __m2
 #pragma GCC unroll 8
   for (int t = 0; t < T; ++t) {
     const int16_t* q = x[t]->q + 8 * w;
-    low[t] = _mm256_add_epi32(low[t], _mm256_madd_epi16(n0, twice(q)));
-    high[t] = _mm256_add_epi32(high[t], _mm256_madd_epi16(n1, twice(q + 2)));
-    low[t] = _mm256_add_epi32(low[t], _mm256_madd_epi16(n2, twice(q + 4)));
-    high[t] = _mm256_add_epi32(high[t], _mm256_madd_epi16(n3, twice(q + 6)));
+    low[t] = add_pairs(low[t], n0, twice(q));
+    high[t] = add_pairs(high[t], n1, twice(q + 2));
+    low[t] = add_pairs(low[t], n2, twice(q + 4));
+    high[t] = add_pairs(high[t], n3, twice(q + 6));
   }
 }
 
@@ -81,8 +92,8 @@ inline void add_bytes(const uint8_t* planes, int w, const Group16* const* x, __m
 #pragma GCC unroll 8
   for (int t = 0; t < T; ++t) {
     const int16_t* q = x[t]->q + 4 * w;
-    low[t] = _mm256_add_epi32(low[t], _mm256_madd_epi16(even, twice(q)));
-    high[t] = _mm256_add_epi32(high[t], _mm256_madd_epi16(odd, twice(q + 2)));
+    low[t] = add_pairs(low[t], even, twice(q));
+    high[t] = add_pairs(high[t], odd, twice(q + 2));
   }
 }
 
@@ -112,8 +123,17 @@ inline void dot_half(const uint8_t* planes, const Group16* const* x, I* out) {
 
 inline __m256i widen(__m256i pairs) { return _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)); }
 
+// Of `sums`, 32 bits, with AVX-VNNI; else of 16-bit sums of pairs.
+inline __m256i add_bytes(__m256i sums, __m256i x, __m256i y) {
+#ifdef __AVXVNNI__
+  return _mm256_dpbusd_avx_epi32(sums, x, y);
+#else
+  return _mm256_add_epi16(sums, _mm256_maddubs_epi16(x, y));
+#endif
+}
+
 template <int kBits, int T>
-inline void add_word(const uint8_t* planes, int w, const Group8* const* x, __m256i* pairs) {
+inline void add_word(const uint8_t* planes, int w, const Group8* const* x, __m256i* sums) {
   const __m256i first = _mm256_set1_epi8(0x0f);
   const __m256i word = load256(planes + 64 * w);
   __m256i even = _mm256_and_si256(word, first), odd = _mm256_and_si256(_mm256_srli_epi16(word, 4), first);
@@ -127,8 +147,8 @@ inline void add_word(const uint8_t* planes, int w, const Group8* const* x, __m25
 #pragma GCC unroll 8
   for (int t = 0; t < T; ++t) {
     const int8_t* q = x[t]->q + 8 * w;
-    pairs[t] = _mm256_add_epi16(pairs[t], _mm256_maddubs_epi16(even, twice(q)));
-    pairs[t] = _mm256_add_epi16(pairs[t], _mm256_maddubs_epi16(odd, twice(q + 4)));
+    sums[t] = add_bytes(sums[t], even, twice(q));
+    sums[t] = add_bytes(sums[t], odd, twice(q + 4));
   }
 }
 
@@ -144,11 +164,19 @@ inline void dot_half(const uint8_t* planes, const Group8* const* x, I* out) {
 #pragma GCC unroll 8
       for (int t = 0; t < T; ++t) {
         const __m256i signed_x = _mm256_sign_epi8(twice(x[t]->q + 4 * w), word);
+#ifdef __AVXVNNI__
+        sums[t] = _mm256_dpbusd_avx_epi32(sums[t], magnitude, signed_x);
+#else
         sums[t] = _mm256_add_epi32(sums[t], widen(_mm256_maddubs_epi16(magnitude, signed_x)));
+#endif
       }
     }
   } else {
     constexpr int kWords = 4 / parts<kBits>();
+#ifdef __AVXVNNI__
+#pragma GCC unroll 4
+    for (int w = kWords * kPart; w < kWords * (kPart + 1); ++w) add_word<kBits, T>(planes, w, x, sums);
+#else
     constexpr int kTogether = kBits == 4 ? 4 : kBits == 5 ? 2 : 1;  // words before int16 is full
 #pragma GCC unroll 4
     for (int w = kWords * kPart; w < kWords * (kPart + 1); w += kTogether) {
@@ -160,6 +188,7 @@ inline void dot_half(const uint8_t* planes, const Group8* const* x, I* out) {
 #pragma GCC unroll 8
       for (int t = 0; t < T; ++t) sums[t] = _mm256_add_epi32(sums[t], widen(pairs[t]));
     }
+#endif
   }
 #pragma GCC unroll 8
   for (int t = 0; t < T; ++t) out[t].*kHalf = sums[t];
@@ -180,5 +209,9 @@ inline void dot(const uint8_t* planes, const RowsOf<Group, T>& x, I* sums) {
 }  // namespace
 
 namespace pensee {
+#ifdef __AVXVNNI__
+const TileTable kAvx2VnniTiles = PENSEE_TILE_TABLE;
+#else
 const TileTable kAvx2Tiles = PENSEE_TILE_TABLE;
+#endif
 }  // namespace pensee
