@@ -117,7 +117,7 @@ enum { /* cache_type: how keys, values and latents are kept */
   PENSEE_CACHE_F32 = 1,
   PENSEE_CACHE_F16 = 2,
   PENSEE_CACHE_BF16 = 3,
-  PENSEE_CACHE_INT8 = 4, /* 8-bit blocks of 32 with a scale each; since 0.2.0 */
+  PENSEE_CACHE_INT8 = 4, /* 8 bits and a scale a row; since 0.2.0 */
   PENSEE_CACHE_INT4 = 5  /* 4-bit blocks, rotated: for values alone (value_cache_type); since 0.2.0 */
 };
 enum { /* thread_priority; since 0.2.0 */
@@ -148,8 +148,8 @@ typedef struct pensee_model_options {
   int32_t exact;          /* 0: allow what is faster and rounds in its own way: see PENSEE_BACKEND_AUTO and
                              PENSEE_ACTIVATIONS_AUTO; and oneDNN meets BF16 weights with activations rounded to BF16,
                              where the CPU multiplies those. INIT: 1 */
-  const char *isa;        /* "scalar", "avx2", "avx512", "neon", "neon_dotprod", "neon_i8mm"; NULL: this CPU's
-                             best. INIT: NULL */
+  const char *isa;        /* "scalar", "avx2", "avx2_vnni", "avx512", "avx512_bf16", "neon", "neon_dotprod",
+                             "neon_i8mm"; NULL: this CPU's best. INIT: NULL */
   /* Called on the loading thread with 0..1, at least once at each end; non-zero cancels: PENSEE_CANCELLED. */
   int (*progress)(void *user, float fraction);
   void *progress_user;

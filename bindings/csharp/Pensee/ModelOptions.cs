@@ -23,8 +23,8 @@ namespace Pensee
         public bool SkipWeights { get; set; }
         /// <summary>false: allow what is faster and rounds in its own way. A new ModelOptions says true.</summary>
         public bool Exact { get; set; } = true;
-        /// <summary>"scalar", "avx2", "avx512", "neon", "neon_dotprod", "neon_i8mm"; null: the best of this
-        /// CPU.</summary>
+        /// <summary>"scalar", "avx2", "avx2_vnni", "avx512", "avx512_bf16", "neon", "neon_dotprod",
+        /// "neon_i8mm"; null: the best of this CPU.</summary>
         public string? Isa { get; set; }
         /// <summary>Called on the loading thread with 0..1; false cancels (<see cref="Status.Cancelled"/>). An
         /// exception that

@@ -127,7 +127,9 @@ class ModelOptions(TypedDict, total=False):
             "yours"),
     ]  # fmt: skip
     isa: Annotated[
-        str | None, Row(utf8, '"scalar", "avx2", "avx512", "neon", "neon_dotprod", "neon_i8mm"; None: this CPU\'s best')
+        str | None,
+        Row(utf8, '"scalar", "avx2", "avx2_vnni", "avx512", "avx512_bf16", "neon", "neon_dotprod", "neon_i8mm"; '
+            "None: this CPU's best"),
     ]
     skip_weights: Annotated[
         bool | None,

@@ -13,7 +13,8 @@ import java.util.Objects;
  * @param memoryBudget     bytes for weights, caches and scratch together; 0: no limit
  * @param skipWeights      read headers, tokenizer and template only: enough to inspect and tokenize, in milliseconds
  * @param exact            false: allow what is faster and rounds in its own way
- * @param isa              "scalar", "avx2", "avx512", "neon", "neon_dotprod"; null: the best of this CPU
+ * @param isa              "scalar", "avx2", "avx2_vnni", "avx512", "avx512_bf16", "neon", "neon_dotprod", "neon_i8mm";
+ *                         null: the best of this CPU
  * @param progress         told on the loading thread; can cancel; null: nobody is told
  * @param valueCacheType   the cache's type of values apart from keys, {@link CacheType#INT4} too
  * @param mtp              the layer of multi-token prediction, for speculation; 0: loaded where the file has it; -1:
@@ -124,7 +125,10 @@ public record ModelOptions(int threads, Backend backend, Activations activations
             return this;
         }
 
-        /** "scalar", "avx2", "avx512", "neon", "neon_dotprod"; null: the best of this CPU. */
+        /**
+         * "scalar", "avx2", "avx2_vnni", "avx512", "avx512_bf16", "neon", "neon_dotprod", "neon_i8mm"; null: the best
+         * of this CPU.
+         */
         public Builder isa(String isa) {
             this.isa = isa;
             return this;
