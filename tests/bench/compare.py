@@ -18,7 +18,7 @@ import re
 import subprocess
 import sys
 
-IK_FLAGS = ["-mla", "3", "-fa", "1", "-fmoe", "1", "-rtr", "1"]  # its fastest way; a dense model takes no notice of most
+IK_FLAGS = ["-mla", "3", "-fa", "1", "-fmoe", "1", "-rtr", "1"]  # its fastest way
 
 
 class Failed(Exception):
