@@ -40,11 +40,12 @@ struct Cut {
   }
 };
 
-// Buffers of one task; see task_floats.
+// Buffers of one task: workspace_floats.
 struct Workspace {
-  std::byte* q;   // [queries], as to_query makes them
-  float* scores;  // [queries, kPagePositions]
-  float* max;     // [queries] of the segment, then sum and acc
+  float* rotated;  // [key_dim]
+  std::byte* q;    // [queries], as to_query makes them
+  float* scores;   // [queries, kPagePositions]
+  float* max;      // [queries] of the segment, then sum and acc
   float* sum;
   float* acc;
   int32_t* from;
@@ -56,13 +57,14 @@ int64_t query_floats(int64_t key_dim) { return key_dim + 16; }
 
 int64_t state_floats(int64_t value_dim) { return kBlockQueries * (value_dim + 2); }
 int64_t workspace_floats(int64_t key_dim, int64_t value_dim) {
-  return kBlockQueries * (query_floats(key_dim) + kPagePositions + 2) + state_floats(value_dim);
+  return key_dim + kBlockQueries * (query_floats(key_dim) + kPagePositions + 2) + state_floats(value_dim);
 }
 
 Workspace workspace_at(float* at, int64_t key_dim) {
   Workspace w;
-  w.q = reinterpret_cast<std::byte*>(at);
-  w.scores = at + kBlockQueries * query_floats(key_dim);
+  w.rotated = at;
+  w.q = reinterpret_cast<std::byte*>(at + key_dim);
+  w.scores = at + key_dim + kBlockQueries * query_floats(key_dim);
   w.from = reinterpret_cast<int32_t*>(w.scores + kBlockQueries * kPagePositions);
   w.to = w.from + kBlockQueries;
   w.max = reinterpret_cast<float*>(w.to + kBlockQueries);
@@ -136,14 +138,13 @@ class CacheLoop {
   void gather(const Block& b, const Workspace& w) const {
     const CacheLayer& layer = layer_of(b);
     const int64_t size = query_bytes(layer.key_rows);
-    float* rotated = w.scores;  // free as yet, and one row of it is as long as a query
     for (int32_t i = 0; i < b.rows * b.heads; ++i) {
       const int32_t head = b.kv_head * cut_.group + b.first_head + i % b.heads;
       const float* q = a_.q.row(b.run->first_row + b.first_row + i / b.heads) + int64_t{head} * a_.key_dim;
       if (is_quantised(layer.key_rows.type)) {
-        std::copy_n(q, a_.key_dim, rotated);
-        rotate_key(pass_.kernels(), layer, rotated);
-        q = rotated;
+        std::copy_n(q, a_.key_dim, w.rotated);
+        rotate_key(pass_.kernels(), layer, w.rotated);
+        q = w.rotated;
       }
       pass_.kernels().to_query(q, w.q + i * size, layer.key_rows);
     }
