@@ -21,8 +21,18 @@ from torch import Tensor, nn
 torch.backends.cuda.enable_cudnn_sdp(False)  # it plans anew for every shape, and has no row masks for all widths
 
 
+class Readable:
+    """For a dataclass with the names of config.json: made of that file, or of what it holds."""
+
+    @classmethod
+    def read(cls, values: dict | str | pathlib.Path) -> "Readable":
+        if not isinstance(values, dict):
+            values = json.loads(pathlib.Path(values).read_text())
+        return cls(**{field.name: values[field.name] for field in dataclasses.fields(cls)})
+
+
 @dataclasses.dataclass(frozen=True)
-class Config:
+class Config(Readable):
     """Names and meanings are those of Hugging Face's config.json."""
 
     vocab_size: int = 1024
@@ -54,12 +64,6 @@ class Config:
             num_key_value_heads=self.num_attention_heads, tie_word_embeddings=False, attention_bias=False,
             rope_interleave=True, rope_scaling=None, bos_token_id=None, pad_token_id=0, eos_token_id=1)
         return dataclasses.asdict(self) | fixed
-
-    @classmethod
-    def read(cls, values: dict | str | pathlib.Path) -> "Config":
-        if not isinstance(values, dict):
-            values = json.loads(pathlib.Path(values).read_text())
-        return cls(**{field.name: values[field.name] for field in dataclasses.fields(cls)})
 
 
 class Output(NamedTuple):

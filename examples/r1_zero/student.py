@@ -1,18 +1,16 @@
 """The dense student of distillation: the Qwen2 architecture in plain PyTorch, called as model.DeepseekV3 is called."""
 
 import dataclasses
-import json
-import pathlib
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from model import MLP, Output, RMSNorm, document_mask, head, initialise, rope_table
+from model import MLP, Output, Readable, RMSNorm, document_mask, head, initialise, rope_table
 
 
 @dataclasses.dataclass(frozen=True)
-class Config:
+class Config(Readable):
     """Names and meanings are those of Hugging Face's config.json."""
 
     vocab_size: int = 1024
@@ -31,12 +29,6 @@ class Config:
             tie_word_embeddings=False, use_sliding_window=False, rope_scaling=None, bos_token_id=None, pad_token_id=0,
             eos_token_id=1)
         return dataclasses.asdict(self) | fixed
-
-    @classmethod
-    def read(cls, values: dict | str | pathlib.Path) -> "Config":
-        if not isinstance(values, dict):
-            values = json.loads(pathlib.Path(values).read_text())
-        return cls(**{field.name: values[field.name] for field in dataclasses.fields(cls)})
 
 
 def rotate_halves(x: Tensor, rope: tuple[Tensor, Tensor]) -> Tensor:
