@@ -158,29 +158,16 @@ namespace Pensee.Tests
         [Fact]
         public void A_second_thread_on_a_session_is_told_that_it_is_busy()
         {
-            using (var session = _model.NewSession())
+            using (var model = new Model(Scenarios.ModelPath))
+            using (var session = model.NewSession())
             {
-                var asking = Task.Run(() => session.Ask("Hi", Endless));
-                var busy = 0;
-                while (busy == 0 && !asking.IsCompleted)
-                {
-                    try
-                    {
-                        if (session.Tokens.Length < 0) break;
-                    }
-                    catch (PenseeException error)
-                    {
-                        Assert.Equal(Status.Busy, error.Status);
-                        busy++;
-                    }
-                }
-                while (!asking.IsCompleted)
-                {
-                    session.Cancel();
-                    Thread.Sleep(1);
-                }
-                Assert.Equal(1, busy);
-                Assert.Equal(FinishReason.Cancelled, asking.Result.FinishReason);
+                model.Pause(); // the reply cannot end before it is cancelled, however fast the machine is
+                var stream = session.Generate("Hi", Endless);
+                var reading = Task.Run(() => stream.Last());
+                Assert.Equal(Status.Busy, Assert.Throws<PenseeException>(() => session.Tokens).Status);
+                Assert.Equal(Status.Busy, Assert.Throws<PenseeException>(() => session.Ask("Hi")).Status);
+                session.Cancel();
+                Assert.Equal(FinishReason.Cancelled, ((Event.End)reading.Result).FinishReason);
             }
         }
 
@@ -291,12 +278,15 @@ namespace Pensee.Tests
         [Fact]
         public async Task Cancelling_a_task_cancels_the_reply()
         {
-            using (var session = _model.NewSession())
+            using (var model = new Model(Scenarios.ModelPath))
+            using (var session = model.NewSession())
             using (var cancel = new CancellationTokenSource())
             {
+                model.Pause(); // the reply cannot end before it is cancelled, however fast the machine is
                 var asking = session.AskAsync("Hi", Endless, cancel.Token);
                 cancel.CancelAfter(20);
                 await Assert.ThrowsAnyAsync<OperationCanceledException>(() => asking);
+                model.Resume();
                 Assert.Equal(3, session.Ask("Hi", new Options { MaxTokens = 3 }).TokenIds.Count);
                 await Assert.ThrowsAnyAsync<OperationCanceledException>(
                     () => session.AskAsync("Hi", null, cancel.Token));
