@@ -9,6 +9,7 @@ import threading
 import time
 
 import pytest
+import waiting
 
 import pensee
 
@@ -68,11 +69,12 @@ def test_the_loop_goes_on_while_tokens_are_computed(slow_path: pathlib.Path) -> 
 def test_cancelling_the_task_cancels_the_stream(thinker: pensee.Model) -> None:
     async def main() -> None:
         session = thinker.session()
-        task = asyncio.create_task(session.ask_async("Hi", temperature=0))
-        await asyncio.sleep(0.05)
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
+        with waiting.paused(thinker):
+            task = asyncio.create_task(session.ask_async("Hi", temperature=0))
+            await asyncio.sleep(0.05)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
         reply = await session.ask_async("Hi", max_tokens=3, temperature=0)  # not BUSY: it was freed
         assert len(reply.token_ids) == 3
 

@@ -16,9 +16,12 @@ import subprocess
 import time
 from typing import Any
 
+import installed
 import pytest
 import tiny
 from conftest import GOLDENS
+
+import pensee
 
 CLI = os.environ.get("PENSEE_CLI") or shutil.which("pensee")
 pytestmark = pytest.mark.skipif(CLI is None, reason="no pensee command: set PENSEE_CLI")
@@ -322,6 +325,20 @@ def test_control_c_in_a_pipe_keeps_what_is_there(slow_path: pathlib.Path) -> Non
         assert process.wait(timeout=60) == INTERRUPTED
     assert json.loads(first)["kind"] in ("thought", "answer")
     assert json.loads(rest[-1])["finish_reason"] == "cancelled"
+
+
+def test_without_a_model_the_default_one_answers() -> None:
+    if not installed.with_default_model():
+        done = run("run", "What is 17 + 25?")
+        if done.returncode == 0:
+            pytest.skip("a build tree, and the command found a default model elsewhere")
+        assert "no default model was installed" in done.stderr
+        return
+    done = run("run", "What is 17 + 25?", "--temperature", "0")
+    assert done.returncode == 0, done.stderr
+    assert "[thought]" in done.stdout and done.stdout.rstrip().endswith("42")
+    with pensee.Model() as model:
+        assert model.ask("What is 17 + 25?", temperature=0).answer == "42"
 
 
 def test_control_c_while_loading(slow_path: pathlib.Path) -> None:

@@ -88,16 +88,3 @@ def test_a_long_conversation_ends_as_well_as_it_began(mini: pensee.Model) -> Non
         messages.append({"role": "assistant", "content": reply.answer.strip()})
     rights = [evaluate.tasks.is_right(p, m["content"]) for p, m in zip(asked, messages[1::2])]
     assert sum(rights) >= len(rights) - 1
-
-
-@pytest.mark.skipif(CLI is None, reason="no pensee command: set PENSEE_CLI")
-def test_the_command_needs_no_name_for_it() -> None:
-    command = [str(CLI), "run", "What is 17 + 25?"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
-    if (pathlib.Path(pensee.__file__).parent / MINI.name).exists():  # installed: the command lies in the same tree
-        assert done.returncode == 0, done.stderr
-        assert "[thought]" in done.stdout and done.stdout.rstrip().endswith("42")
-        with pensee.Model() as model:
-            assert model.ask("What is 17 + 25?", temperature=0).answer.strip() == "42"
-    else:
-        assert done.returncode != 0 and "no default model was installed" in done.stderr

@@ -55,7 +55,13 @@ def test_every_way_to_load_and_every_thread_gives_the_same(tmp_path: pathlib.Pat
     failures: list[str] = []
 
     def ask(opened: pensee.Model, row: dict[str, Any]) -> None:
-        if make.told(opened.ask(make.prompt_of(row), **make.keywords_of(row))) != row["expected"]:
+        if make.told(opened, row) != row["expected"]:
+            failures.append(row["name"])
+        reply = opened.ask(make.prompt_of(row), **make.keywords_of(row))
+        thought, answer = row["expected"]["thought"], row["expected"]["answer"]
+        if row["expected"]["thought_tokens"] > 0:  # as in C, Java and C#: the space around the tags is in neither
+            thought, answer = thought.strip(" \t\r\n"), answer.lstrip(" \t\r\n")
+        if (reply.thought, reply.answer) != (thought, answer):
             failures.append(row["name"])
 
     for opened in (part, pensee.Model.from_bytes(data)):

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import pathlib
 import threading
+from typing import Any
 
 import pytest
+import waiting
 
 import pensee
 
@@ -91,9 +93,15 @@ def test_a_streaming_session_is_busy(thinker: pensee.Model, tmp_path: pathlib.Pa
 
 def test_end_thought_of_a_session_closes_it(thinker: pensee.Model) -> None:
     session = thinker.session()
-    threading.Timer(0.1, session.end_thought).start()
-    reply = session.ask("Hi", temperature=0, max_tokens=1500, loop_guard=False, answer_budget=5)
-    assert reply.answer != "" or len(reply.token_ids) == 1500
+    replies: list[pensee.Reply] = []
+    options: dict[str, Any] = {"temperature": 0, "max_tokens": 1500, "loop_guard": False, "answer_budget": 5}
+    with waiting.paused(thinker):
+        stream = session.generate("Hi", **options)
+        thread = threading.Thread(target=lambda: replies.append(stream.reply()))
+        thread.start()
+        session.end_thought()
+    thread.join()
+    assert replies[0].answer != "" and len(replies[0].token_ids) < 100
 
 
 def test_samples_share_the_prompt_and_each_can_be_had_alone(thinker: pensee.Model) -> None:

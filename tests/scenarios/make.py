@@ -164,12 +164,16 @@ def keywords_of(row: dict[str, Any]) -> dict[str, Any]:
     return {**row["options"], **{name: row[name] for name in ("system", "tools") if name in row}}
 
 
-def told(reply: pensee.Reply) -> dict[str, Any]:
-    """What of a reply every binding must give alike. Texts as a stream gives them, tags and the space around apart."""
+def told(model: pensee.Model, row: dict[str, Any]) -> dict[str, Any]:
+    """What of a reply every binding must give alike. Texts as a stream gives them: with the space around the tags."""
+    import pensee
+
+    events = list(model.generate(prompt_of(row), **keywords_of(row)))
+    reply = pensee.Reply.from_events(events)
     return {
         "token_ids": list(reply.token_ids),
-        "thought": reply.thought,
-        "answer": reply.answer,
+        "thought": "".join(event.text for event in events if event.kind == "thought"),
+        "answer": "".join(event.text for event in events if event.kind == "answer"),
         "tool_calls": [{"name": call.name, "arguments": call.arguments_json} for call in reply.tool_calls],
         "finish_reason": reply.finish_reason,
         "prompt_tokens": reply.usage.prompt_tokens,
@@ -208,7 +212,7 @@ def scenarios(model: pensee.Model) -> dict[str, Any]:
         "tokenize": [{"text": text, "ids": model.tokenize(text), "plain_ids": model.tokenize(text, parse_special=False)}
                      for text in TEXTS],
         "render": {"messages": TALK, "text": model.render(TALK)},
-        "replies": [{**row, "expected": told(model.ask(prompt_of(row), **keywords_of(row)))} for row in REPLIES],
+        "replies": [{**row, "expected": told(model, row)} for row in REPLIES],
         "samples": {"prompt": "Hi", "options": {"n": 3, "temperature": 1, "seed": 11, "max_tokens": 12},
                     "token_ids": [list(reply.token_ids) for reply in (samples, *samples.others)]},
         "vote": {"prompt": "Hi", "n": 4,

@@ -64,6 +64,8 @@ def _of_sample(events: list[Event]) -> Reply:
     thought = "".join(event.text for event in events if event.kind == "thought")
     answer = "".join(event.text for event in events if event.kind == "answer")
     tool_calls = tuple(event.tool_call for event in events if event.tool_call is not None)
+    if end.usage.thought_tokens > 0:  # as the library: the space around the tags belongs to neither side
+        thought, answer = thought.strip(_SPACE), answer.lstrip(_SPACE)
     return Reply(
         thought=thought,
         answer=answer,
@@ -72,16 +74,16 @@ def _of_sample(events: list[Event]) -> Reply:
         finish_reason=end.finish_reason,
         token_ids=tuple(event.token_id for event in tokens if event.token_id is not None),
         logprobs=tuple(event.logprob for event in tokens if event.logprob is not None),
-        message_json=_message_json(thought, answer, tool_calls, end.usage.thought_tokens > 0),
+        message_json=_message_json(thought, answer, tool_calls),
         routing=_routing_of(tokens),
     )
 
 
-def _message_json(thought: str, answer: str, tool_calls: tuple[ToolCall, ...], thinks: bool) -> str:
-    """As pensee_reply_message_json: the space around the tags belongs to neither side."""
-    message: dict[str, Any] = {"role": "assistant", "content": answer.lstrip(_SPACE) if thinks else answer}
-    if thought.strip(_SPACE):
-        message["reasoning_content"] = thought.strip(_SPACE)
+def _message_json(thought: str, answer: str, tool_calls: tuple[ToolCall, ...]) -> str:
+    """As pensee_reply_message_json."""
+    message: dict[str, Any] = {"role": "assistant", "content": answer}
+    if thought:
+        message["reasoning_content"] = thought
     if tool_calls:
         message["tool_calls"] = [
             {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments_json}}

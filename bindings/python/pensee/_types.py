@@ -203,7 +203,8 @@ class Reply:
     """A whole reply: the thought and the answer apart."""
 
     thought: str
-    """"" when there was none."""
+    """"" when there was none. Where there was one, the space around its tags is in neither text; the texts of a
+    stream's events, joined, have it."""
     answer: str
     tool_calls: tuple[ToolCall, ...]
     usage: Usage
