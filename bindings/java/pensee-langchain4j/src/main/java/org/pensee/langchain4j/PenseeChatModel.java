@@ -1,13 +1,10 @@
 package org.pensee.langchain4j;
 
-import dev.langchain4j.model.chat.Capability;
 import dev.langchain4j.model.chat.ChatModel;
 import dev.langchain4j.model.chat.listener.ChatModelListener;
 import dev.langchain4j.model.chat.request.ChatRequest;
 import dev.langchain4j.model.chat.response.ChatResponse;
 import java.util.List;
-import java.util.Objects;
-import java.util.Set;
 import org.pensee.Model;
 import org.pensee.Options;
 import org.pensee.PenseeException;
@@ -18,11 +15,7 @@ import org.pensee.Reply;
  * what it cost as {@link PenseeTokenUsage}. It keeps no conversation: every request has a session of its own, and what
  * the model computed for an earlier prompt that begins alike is used again. The model stays yours: close it yourself.
  */
-public final class PenseeChatModel implements ChatModel {
-    private final Model model;
-    private final Options options;
-    private final List<ChatModelListener> listeners;
-
+public final class PenseeChatModel extends OverModel implements ChatModel {
     /**
      * As the model recommends.
      *
@@ -50,9 +43,7 @@ public final class PenseeChatModel implements ChatModel {
      * @param listeners of LangChain4j's
      */
     public PenseeChatModel(Model model, Options options, List<ChatModelListener> listeners) {
-        this.model = Objects.requireNonNull(model, "model");
-        this.options = Objects.requireNonNull(options, "options");
-        this.listeners = List.copyOf(listeners);
+        super(model, options, listeners);
     }
 
     @Override
@@ -64,15 +55,5 @@ public final class PenseeChatModel implements ChatModel {
         } catch (PenseeException failure) {
             throw Responses.exception(failure);
         }
-    }
-
-    @Override
-    public List<ChatModelListener> listeners() {
-        return listeners;
-    }
-
-    @Override
-    public Set<Capability> supportedCapabilities() {
-        return Set.of(Capability.RESPONSE_FORMAT_JSON_SCHEMA);
     }
 }

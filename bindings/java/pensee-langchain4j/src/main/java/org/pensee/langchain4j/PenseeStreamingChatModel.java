@@ -1,13 +1,10 @@
 package org.pensee.langchain4j;
 
-import dev.langchain4j.model.chat.Capability;
 import dev.langchain4j.model.chat.StreamingChatModel;
 import dev.langchain4j.model.chat.listener.ChatModelListener;
 import dev.langchain4j.model.chat.request.ChatRequest;
 import dev.langchain4j.model.chat.response.StreamingChatResponseHandler;
 import java.util.List;
-import java.util.Objects;
-import java.util.Set;
 import org.pensee.Model;
 import org.pensee.Options;
 import org.pensee.PenseeException;
@@ -20,11 +17,7 @@ import org.pensee.Stream;
  * returns at once; the handler is called on a thread of the request's own. Nothing follows after a cancellation. What a
  * handler throws goes to its {@code onError}, and the stream goes on.
  */
-public final class PenseeStreamingChatModel implements StreamingChatModel {
-    private final Model model;
-    private final Options options;
-    private final List<ChatModelListener> listeners;
-
+public final class PenseeStreamingChatModel extends OverModel implements StreamingChatModel {
     /**
      * As the model recommends.
      *
@@ -52,9 +45,7 @@ public final class PenseeStreamingChatModel implements StreamingChatModel {
      * @param listeners of LangChain4j's
      */
     public PenseeStreamingChatModel(Model model, Options options, List<ChatModelListener> listeners) {
-        this.model = Objects.requireNonNull(model, "model");
-        this.options = Objects.requireNonNull(options, "options");
-        this.listeners = List.copyOf(listeners);
+        super(model, options, listeners);
     }
 
     @Override
@@ -69,15 +60,5 @@ public final class PenseeStreamingChatModel implements StreamingChatModel {
         final Thread thread = new Thread(new Delivery(model, stream, handler), "pensee-langchain4j");
         thread.setDaemon(true);
         thread.start();
-    }
-
-    @Override
-    public List<ChatModelListener> listeners() {
-        return listeners;
-    }
-
-    @Override
-    public Set<Capability> supportedCapabilities() {
-        return Set.of(Capability.RESPONSE_FORMAT_JSON_SCHEMA);
     }
 }
