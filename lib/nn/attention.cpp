@@ -175,7 +175,7 @@ class CacheLoop {
       args.keys = page + layer.key_offset + b.kv_head * layer.key_block;
       args.values = page + layer.value_offset + b.kv_head * layer.value_block;
       args.positions = std::min(kPagePositions, positions_of(b) - at);
-      const bool last = at + kPagePositions >= end;
+      const bool last = at + kPagePositions >= positions_of(b);
       const std::byte* next = last ? nullptr : b.run->sequence->page(at / kPagePositions + 1);
       const auto in_next = [&](const void* p) {
         return next ? next + (static_cast<const std::byte*>(p) - page) : nullptr;
