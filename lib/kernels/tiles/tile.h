@@ -139,6 +139,12 @@ inline void two_blocks(const TileArgs& a, int64_t first) {
   const uint8_t* planes = a.planes;
   const int64_t groups = a.cols / kGroup;
   for (int64_t g = 0; g < groups; ++g) {
+    if (first == 0) {  // the only pass that finds the weights in memory
+      for (int i = 0; i < plane_bytes<kBits>(); i += 64) {
+        __builtin_prefetch(planes + kAhead + i);
+        __builtin_prefetch(planes + a.second + kAhead + i);
+      }
+    }
     const GroupScale scale[2] = {group_scale<kScales>(a.scales, g), group_scale<kScales>(a.scales + a.second, g)};
     fold_two<Group, kBits, T, 0>(planes, a.second, x, scale, total);
     if constexpr (parts<kBits>() == 2) fold_two<Group, kBits, T, 1>(planes, a.second, x, scale, total);
@@ -162,6 +168,7 @@ void quantised(const TileArgs& a) {
 #ifdef PENSEE_TILE_PAIRS
   if (a.second) {
     for (; t + 6 <= a.tokens; t += 6) two_blocks<Group, kBits, kScales, 6>(a, t);
+    for (; t + 4 <= a.tokens; t += 4) two_blocks<Group, kBits, kScales, 4>(a, t);
     for (; t + 2 <= a.tokens; t += 2) two_blocks<Group, kBits, kScales, 2>(a, t);
     if (t < a.tokens) two_blocks<Group, kBits, kScales, 1>(a, t);
     return;
