@@ -307,21 +307,27 @@ void Scheduler::run_parts(const std::vector<Part>& parts) {
   const Status status = run_pass(batch, context, logits);
   if (status.code() == Code::cancelled) return;  // the next step finishes them
   if (decoding) cost_.observe(batch.rows(), seconds(begin, Request::Clock::now()));
+  std::vector<Choice> choices;
   size_t row = 0, logits_row = 0;
   for (const Part& part : parts) {
     if (status.ok()) {
-      const auto count = static_cast<size_t>(part.logits_rows) * vocab;
-      advance(part, std::span(logits_).subspan(logits_row * vocab, count), row);
+      take_in(part, row);
+      const auto given = static_cast<size_t>(part.rows - part.logits_rows);
+      const auto count = static_cast<size_t>(part.logits_rows);
+      const auto its_logits = std::span<const float>(logits_).subspan(logits_row * vocab, count * vocab);
+      if (count > 0) choices.push_back({part.request, its_logits, count, row + given});
     } else {
       finish(*part.request, Finish::error, status);
     }
     row += static_cast<size_t>(part.rows);
     logits_row += static_cast<size_t>(part.logits_rows);
   }
+  choose_all(choices);
+  for (Choice& choice : choices) advance(choice);
 }
 
 // The next `count` rows of to_feed are in the cache for good; row `first_row` of the pass was the first of them.
-void Scheduler::keep(Request& r, size_t count, size_t first_row) {
+void Scheduler::keep(Request& r, size_t count, size_t first_row) const {
   if (count == 0) return;
   SessionState& session = *r.session;
   if (r.drafter && r.drafter->wants_hidden()) {
@@ -345,70 +351,92 @@ void Scheduler::keep(Request& r, size_t count, size_t first_row) {
   r.fed += count;
 }
 
-// After a pass: with logits, tokens are chosen, and rows whose guess was wrong are forgotten.
-void Scheduler::advance(const Part& part, std::span<const float> logits, size_t first_row) {
+// After a pass: what it read is counted, and the rows that are no guesses are kept.
+void Scheduler::take_in(const Part& part, size_t first_row) {
   Request& r = *part.request;
   const ModelFacts& facts = engine_.content.model->facts;
   r.usage.flops += 2.0 * static_cast<double>(facts.parameters_active) * part.rows;
   r.usage.weight_bytes_read +=
       std::min(static_cast<double>(facts.weight_bytes), static_cast<double>(facts.active_weight_bytes) * part.rows);
   r.usage.passes += !r.in_prompt;
-  const auto given = static_cast<size_t>(part.rows - part.logits_rows);
-  keep(r, given, first_row);
+  keep(r, static_cast<size_t>(part.rows - part.logits_rows), first_row);
   if (r.drafter && r.in_prompt) r.drafter->catch_up(r.generation->history());
-  if (part.logits_rows == 0) return;
+}
+
+// A choice depends on its own generation alone and changes nothing else, so that they may share the threads. While
+// somebody else computes, nobody waits for the threads.
+void Scheduler::choose_all(std::span<Choice> choices) noexcept {
+  auto choose = [&](int64_t i, int) {
+    Choice& choice = choices[static_cast<size_t>(i)];
+    try {  // the standard library's only way to say that memory is out
+      choose_tokens(choice);
+    } catch (const std::bad_alloc&) {
+      choice.no_memory = true;
+    }
+  };
+  size_t logits = 0;
+  for (const Choice& choice : choices) logits += choice.logits.size();
+  constexpr size_t worth_waking_others = 32768;
+  const auto count = static_cast<int64_t>(choices.size());
+  if (count > 1 && logits >= worth_waking_others && compute_lock_.try_lock()) {
+    engine_.pool->run(count, choose);
+    compute_lock_.unlock();
+    if (drop_scratch_) release_scratch();
+  } else {
+    for (int64_t i = 0; i < count; ++i) choose(i, 0);
+  }
+}
+
+// The events go out, and what was chosen is fed next; rows whose guess was wrong are forgotten.
+void Scheduler::advance(Choice& choice) {
+  Request& r = *choice.request;
+  if (choice.no_memory) return finish(r, Finish::error, no_memory());
+  if (!r.guesses_are_certain && choice.rows > 1) {
+    const auto guessed = static_cast<int64_t>(choice.rows) - 1, right = static_cast<int64_t>(choice.right);
+    for (Pace* pace : {&r.pace, &lately_}) pace->observe(guessed, right);
+    r.usage.drafted_tokens += guessed;
+    r.usage.accepted_tokens += right;
+  }
   const bool prompt_ends = r.in_prompt;
   if (prompt_ends) {
     r.in_prompt = false;
     r.first_token = Request::Clock::now();
   }
-  std::vector<Event> events;
-  const int32_t token = choose_tokens(part, logits, first_row + given, events);
   const int64_t position = r.session->cache.length();
   // A page is given away when the token after it is known: a drafter has then written its row of the last position.
   if (prompt_ends || position % kPagePositions == 1) offer(*r.session);
-  r.queue->push(std::move(events));
-  if (token < 0) return finish(r, r.generation->finish(), r.generation->status());
+  r.queue->push(std::move(choice.events));
+  if (choice.token < 0) return finish(r, r.generation->finish(), r.generation->status());
   if (position + 1 >= engine_.context_max) return finish(r, Finish::length, Status());
-  r.to_feed.assign(1, token);
+  r.to_feed.assign(1, choice.token);
   r.fed = 0;
   r.guesses = 0;
 }
 
-// One token from each row of logits, as long as the row after it holds the token that was chosen.
-int32_t Scheduler::choose_tokens(const Part& part, std::span<const float> logits, size_t first_row,
-                                 std::vector<Event>& events) {
-  Request& r = *part.request;
+// One token from each row of logits, as long as the row after it holds the token that was chosen. On any thread.
+void Scheduler::choose_tokens(Choice& choice) const {
+  Request& r = *choice.request;
+  std::vector<Event>& events = choice.events;
   const auto vocab = static_cast<size_t>(engine_.content.model->config.vocab_size);
   const size_t numbers = engine_.routing_numbers();
-  const auto rows = static_cast<size_t>(part.logits_rows);
-  int32_t token = -1;
-  size_t right = 0;
-  for (size_t i = 0; i < rows; ++i) {
-    keep(r, 1, first_row + i);
+  for (size_t i = 0; i < choice.rows; ++i) {
+    const size_t row = choice.first_row + i;
+    keep(r, 1, row);
     const size_t before = events.size();
     const int64_t position = r.session->cache.length();
-    token = r.generation->step(logits.subspan(i * vocab, vocab), position, r.end_thought, events);
+    choice.token = r.generation->step(choice.logits.subspan(i * vocab, vocab), position, r.end_thought, events);
     for (size_t e = before; e < events.size(); ++e) {
       events[e].sample = r.sample;
       if (!r.options().trace_experts || events[e].token_id < 0) continue;
-      const auto at = static_cast<std::ptrdiff_t>((first_row + i) * numbers);
+      const auto at = static_cast<std::ptrdiff_t>(row * numbers);
       const auto end = at + static_cast<std::ptrdiff_t>(numbers);
       events[e].experts.ids.assign(trace_.ids.begin() + at, trace_.ids.begin() + end);
       events[e].experts.weights.assign(trace_.weights.begin() + at, trace_.weights.begin() + end);
     }
-    if (token < 0 || position + 1 >= engine_.context_max) break;
-    if (i + 1 == rows || token != r.to_feed[r.fed]) break;
-    ++right;
+    if (choice.token < 0 || position + 1 >= engine_.context_max) break;
+    if (i + 1 == choice.rows || choice.token != r.to_feed[r.fed]) break;
+    ++choice.right;
   }
-  if (!r.guesses_are_certain && rows > 1) {
-    for (Pace* pace : {&r.pace, &lately_}) {
-      pace->observe(static_cast<int64_t>(rows) - 1, static_cast<int64_t>(right));
-    }
-    r.usage.drafted_tokens += static_cast<int64_t>(rows) - 1;
-    r.usage.accepted_tokens += static_cast<int64_t>(right);
-  }
-  return token;
 }
 
 void Scheduler::finish(Request& r, Finish reason, Status status) noexcept {

@@ -9,6 +9,7 @@
 #include <list>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <thread>
 #include <vector>
 
@@ -80,6 +81,16 @@ class Scheduler {
     int32_t rows;
     int32_t logits_rows;  // the last ones
   };
+  // What follows from the logits of a part.
+  struct Choice {
+    Request* request;
+    std::span<const float> logits;  // [rows, vocab]
+    size_t rows, first_row;         // of the pass
+    std::vector<Event> events = {};
+    int32_t token = -1;  // the last one; -1: the generation ends
+    size_t right = 0;    // guesses
+    bool no_memory = false;
+  };
   using Requests = std::list<std::shared_ptr<Request>>;  // lists: the loop moves nodes, which cannot fail
 
   void loop();
@@ -91,9 +102,11 @@ class Scheduler {
   void guess(Request& request, int64_t decoding, int64_t most);
   void add_part(Request& request, int64_t& rows_left, std::vector<Part>& parts);
   void run_parts(const std::vector<Part>& parts);
-  void keep(Request& request, size_t count, size_t first_row);
-  void advance(const Part& part, std::span<const float> logits, size_t first_row);
-  int32_t choose_tokens(const Part& part, std::span<const float> logits, size_t first_row, std::vector<Event>& events);
+  void keep(Request& request, size_t count, size_t first_row) const;
+  void take_in(const Part& part, size_t first_row);
+  void choose_all(std::span<Choice> choices) noexcept;
+  void choose_tokens(Choice& choice) const;
+  void advance(Choice& choice);
   void offer(const SessionState& session) noexcept;
   static void settle_usage(Request& request);
   void finish(Request& request, Finish reason, Status status) noexcept;

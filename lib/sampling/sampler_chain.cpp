@@ -1,7 +1,6 @@
 #include "sampling/sampler_chain.h"
 
 #include <algorithm>
-#include <bit>
 #include <cmath>
 #include <limits>
 
@@ -45,12 +44,6 @@ double sum_of(std::span<const float> x, F f) {
   double sum = 0;
   for (const double lane : lanes) sum += lane;
   return sum;
-}
-
-// Floats as integers in descending order of the floats.
-uint32_t descending(float x) {
-  const auto bits = std::bit_cast<uint32_t>(x + 0.0f);  // -0 becomes 0
-  return (bits & 0x80000000u) != 0 ? bits : ~bits & 0x7fffffffu;
 }
 
 }  // namespace
@@ -145,76 +138,23 @@ void SamplerChain::list_weigh() {
   weigh();
 }
 
+// Every token is written, and the place moves on where it stays: in a flat distribution nothing could be foreseen.
 void SamplerChain::collect(float above) {
   list_.clear();
-  for (size_t i = 0; i < probabilities_.size(); ++i) {
-    if (probabilities_[i] > above) list_.push_back({probabilities_[i], static_cast<int32_t>(i)});
+  constexpr size_t kChunk = 256;
+  Token found[kChunk];
+  for (size_t i = 0; i < probabilities_.size(); i += kChunk) {
+    const size_t end = std::min(i + kChunk, probabilities_.size());
+    size_t count = 0;
+    for (size_t id = i; id < end; ++id) {
+      found[count] = {probabilities_[id], static_cast<int32_t>(id)};
+      count += probabilities_[id] > above;
+    }
+    list_.insert(list_.end(), found, found + count);
   }
   listed_ = true;
   ranked_ = false;
   if (list_.empty()) settle_for(best());  // a nucleus of 0 in a flat distribution
-}
-
-// The `count` largest keys above a bound, best first, ties to the lower id. A key that only equals the worst of a full
-// list comes later and so loses.
-void SamplerChain::collect_top(std::span<const float> keys, float above, size_t count) {
-  list_.clear();
-  const size_t room = std::max<size_t>(4 * count, 256);
-  for (size_t i = 0; i < keys.size(); ++i) {
-    if (!(keys[i] > above)) continue;
-    list_.push_back({keys[i], static_cast<int32_t>(i)});
-    if (list_.size() < room) continue;
-    std::nth_element(list_.begin(), list_.begin() + static_cast<std::ptrdiff_t>(count) - 1, list_.end(), better);
-    list_.resize(count);
-    above = list_.back().p;
-  }
-  listed_ = true;
-  ranked_ = false;
-  rank();
-  if (list_.size() > count) list_.resize(count);
-}
-
-// By key, then by id: a radix sort (two digits of ids unless they ascend already, three of keys) once it is long.
-void SamplerChain::sort_tokens(std::vector<Token>& tokens, std::vector<Token>& room) {
-  if (tokens.size() < 512) return std::sort(tokens.begin(), tokens.end(), better);
-  room.resize(tokens.size());
-  constexpr uint32_t digits = 2048;
-  const auto pass = [&](auto digit) {
-    uint32_t starts[digits + 1] = {};
-    for (const Token& t : tokens) ++starts[digit(t) + 1];
-    for (uint32_t d = 0; d < digits; ++d) starts[d + 1] += starts[d];
-    for (const Token& t : tokens) room[starts[digit(t)]++] = t;
-    tokens.swap(room);
-  };
-  const auto by_id = [](const Token& a, const Token& b) { return a.id < b.id; };
-  if (!std::is_sorted(tokens.begin(), tokens.end(), by_id)) {
-    for (const int shift : {0, 11, 22})
-      pass([=](const Token& t) { return static_cast<uint32_t>(t.id) >> shift & 2047; });
-  }
-  for (const int shift : {0, 11, 22}) pass([=](const Token& t) { return descending(t.p) >> shift & 2047; });
-}
-
-void SamplerChain::rank() {
-  if (!ranked_) sort_tokens(list_, room_);
-  ranked_ = true;
-}
-
-void SamplerChain::weigh() {
-  rank();
-  whole_ = 0;
-  for (const Token& t : list_) whole_ += static_cast<double>(t.p);
-}
-
-// Keeps the best until they weigh `nucleus`, as far as each has p >= least; the best one always.
-void SamplerChain::cut(double nucleus, float least) {
-  rank();
-  size_t kept = 0;
-  double sum = 0;
-  while (kept < list_.size() && (kept == 0 || (sum < nucleus && list_[kept].p >= least))) {
-    sum += static_cast<double>(list_[kept++].p);
-  }
-  list_.resize(kept);
-  whole_ = sum;
 }
 
 void SamplerChain::temperature(const SamplerSettings& s, Random&) {
@@ -368,25 +308,14 @@ int32_t SamplerChain::best() const {
 int32_t SamplerChain::draw(Random& random) {
   if (!probabilities()) return list_.front().id;
   if (!listed_) collect(0.0f);
-  if (ranked_) {
-    cut(whole_, 0.0f);
-  } else {
-    whole_ = 0;
-    for (const Token& t : list_) whole_ += static_cast<double>(t.p);
-  }
-  // The draw walks from the best on and seldom far: of a list that is not ranked, the part that it meets is enough.
+  if (!ranked_ && list_.size() >= kLong) return draw_long(random);
+  cut(whole_, 0.0f);
   double at = random.unit() * whole_;
-  std::ptrdiff_t part = 32;
-  for (auto first = list_.begin(); first != list_.end(); part *= 4) {
-    const auto last = ranked_ ? list_.end() : first + std::min(part, list_.end() - first);
-    if (last != list_.end()) std::nth_element(first, last, list_.end(), better);
-    if (!ranked_) std::sort(first, last, better);
-    for (; first != last; ++first) {
-      at -= static_cast<double>(first->p);
-      if (at < 0) return first->id;
-    }
+  for (const Token& t : list_) {
+    at -= static_cast<double>(t.p);
+    if (at < 0) return t.id;
   }
-  return ranked_ ? list_.back().id : std::max_element(list_.begin(), list_.end(), better)->id;
+  return list_.back().id;
 }
 
 // Basu et al. 2021, Mirostat 2.0: tokens of more than mu bits of surprise go, and mu follows the surprise of what

@@ -47,6 +47,8 @@ class SamplerChain {
     float p;
     int32_t id;
   };
+  static constexpr size_t kLong = 512;      // lists from here on are sorted by digits, or in part
+  static constexpr size_t kClasses = 4096;  // of probabilities
   // A function object: sorting calls it a lot, and a pointer would not be inlined.
   static constexpr auto better = [](const Token& a, const Token& b) {
     return a.p > b.p || (a.p == b.p && a.id < b.id);
@@ -63,6 +65,15 @@ class SamplerChain {
   void rank();   // the list best first
   void weigh();  // whole_ = what the ranked list weighs
   void cut(double nucleus, float least);
+  void cut_long(double nucleus, float least);
+  int32_t draw_long(Random& random);
+  static size_t class_of(float p);
+  void weigh_classes();
+  struct Place {
+    size_t of;      // the class
+    double before;  // what those before it weigh
+  };
+  Place enter_class(double mass, size_t last);
   static void sort_tokens(std::vector<Token>& tokens, std::vector<Token>& room);  // best first
   double dry_penalty(const SamplerSettings& s, int32_t match) const;
   void dry_matches(std::span<const int32_t> window, int32_t longest);
@@ -79,7 +90,8 @@ class SamplerChain {
   bool settled_ = false;   // list_ holds the one token that logits which are no numbers leave
   double whole_ = 1;
   std::vector<float> own_, probabilities_, weights_;
-  std::vector<Token> list_, room_;
+  std::vector<double> class_weights_;
+  std::vector<Token> list_, room_, spare_;
   std::vector<int32_t> counts_, touched_, reversed_, matches_;  // counts_ [vocab] is zero between uses
 };
 
