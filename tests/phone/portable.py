@@ -15,7 +15,7 @@ import tempfile
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 FLAGS = ["-std=c++20", "-O0", "-Wall", "-Wextra", "-Werror", "-ffp-contract=off", "-fvisibility=hidden"]
 CPUS = {"neon_dotprod": "generic+v8_2a+dotprod", "neon_i8mm": "generic+v8_2a+dotprod+i8mm"}
-ELSEWHERE = ("avx2", "avx512")  # another CPU's
+ELSEWHERE = ("avx2", "avx2_vnni", "avx512", "avx512_bf16")  # another CPU's
 OPTIONAL = ("backends/onednn", "backends/blas", "backends/foreign")
 
 
