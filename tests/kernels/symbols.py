@@ -7,7 +7,7 @@ import re
 import subprocess
 import sys
 
-KERNEL = re.compile(r"/kernels/(tiles/)?(scalar|avx2|avx2_vnni|avx512|avx512_bf16|neon|neon_dotprod|neon_i8mm)\.cpp\.o(bj)?$")
+KERNEL = re.compile(r"/kernels/(tiles/)?(scalar|avx\w+|neon\w*)\.cpp\.o(bj)?$")
 TABLE = re.compile(r"pensee::k[A-Z][A-Za-z0-9]*(Kernels|Tiles)$")
 
 
