@@ -1,5 +1,5 @@
-// What a kernel file may see: the arguments and the table of kernels, in C headers only, so that no inline function
-// compiled for a newer CPU can leak out of a kernel file (house rule 6). Everybody else includes kernels/kernels.h.
+// What a kernel file may see: the arguments and the table of kernels, in C headers only, and functions that are static,
+// so that no inline function compiled for a newer CPU can leak out of a kernel file (house rule 6). Everybody else includes kernels/kernels.h.
 #pragma once
 
 #include <stdint.h>
@@ -7,7 +7,7 @@
 namespace pensee {
 
 enum class CacheType : uint8_t { f32, f16, bf16, int8, int4 };
-constexpr bool is_quantised(CacheType t) { return t == CacheType::int8 || t == CacheType::int4; }
+static constexpr bool is_quantised(CacheType t) { return t == CacheType::int8 || t == CacheType::int4; }
 
 // Positions of a cache page; also the chunk that one attend() call reads. A segment is the fixed number of positions
 // whose chunks are joined one after another before segments are joined in order.
@@ -29,23 +29,23 @@ struct CacheRows {
 //               scales [parts][64].
 //   int4        [64][pieces of 20 bytes]: the float that scales 32 numbers, then number i in the low half of byte i,
 //               i + 16 in its high half, each 8 too large; zeros fill up the last piece
-constexpr int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
-constexpr int64_t cache_parts(const CacheRows& r) { return r.type == CacheType::int8 && r.first < r.dim ? 2 : 1; }
-constexpr int64_t cache_pieces(const CacheRows& r) {
+static constexpr int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+static constexpr int64_t cache_parts(const CacheRows& r) { return r.type == CacheType::int8 && r.first < r.dim ? 2 : 1; }
+static constexpr int64_t cache_pieces(const CacheRows& r) {
   if (r.type == CacheType::bf16) return ceil_div(r.dim, 8);
   if (r.type == CacheType::int8) return ceil_div(r.first, 16) + ceil_div(r.dim - r.first, 16);
   return ceil_div(r.dim, 32);
 }
-constexpr int64_t cache_row_bytes(const CacheRows& r) {
+static constexpr int64_t cache_row_bytes(const CacheRows& r) {
   if (r.type == CacheType::f32) return 4 * int64_t{r.dim};
   if (r.type == CacheType::f16) return 2 * int64_t{r.dim};
   if (r.type == CacheType::int4) return 20 * cache_pieces(r);
   return 16 * cache_pieces(r) + (r.type == CacheType::int8 ? 4 * cache_parts(r) : 0);
 }
-constexpr int64_t cache_block_bytes(const CacheRows& r) { return kPagePositions * cache_row_bytes(r); }
+static constexpr int64_t cache_block_bytes(const CacheRows& r) { return kPagePositions * cache_row_bytes(r); }
 // Of a query, as attention wants it against such rows: bf16 pieces; int8 pieces, float scale[2], int32 sum[2]; else
 // floats.
-constexpr int64_t query_bytes(const CacheRows& r) {
+static constexpr int64_t query_bytes(const CacheRows& r) {
   if (r.type == CacheType::bf16) return 16 * cache_pieces(r);
   if (r.type == CacheType::int8) return 16 * cache_pieces(r) + 16;
   return 4 * int64_t{r.dim};

@@ -36,7 +36,7 @@ constexpr int kSuperGroups = 8;  // groups of a k layout's super-block
 
 enum class Layout : uint8_t { f32, f16, bf16, f8, u4s, u4m, u4k, u5s, u5m, u5k, u6k, i8s, count };
 constexpr int kLayouts = static_cast<int>(Layout::count);
-constexpr bool is_float(Layout l) { return l <= Layout::f8; }
+static constexpr bool is_float(Layout l) { return l <= Layout::f8; }
 
 // A group of quantised activations, x[i] = scale * q[i]. A group that holds an infinity or NaN has q = 0 and
 // scale = NaN; one whose largest magnitude is below 1e-30 counts as zero.
@@ -76,7 +76,7 @@ struct TileArgs {
 };
 
 // The start that a layout's tile wants.
-constexpr Start start_of(Layout l, int byte_offset) {
+static constexpr Start start_of(Layout l, int byte_offset) {
   if (l == Layout::u4s) return {8, false};
   if (l == Layout::u5s) return {16, false};
   if (l == Layout::u6k) return {32, true};
