@@ -1,5 +1,6 @@
 // What a kernel file may see: the arguments and the table of kernels, in C headers only, and functions that are static,
-// so that no inline function compiled for a newer CPU can leak out of a kernel file (house rule 6). Everybody else includes kernels/kernels.h.
+// so that no inline function compiled for a newer CPU can leak out of a kernel file (house rule 6). Everybody else
+// includes kernels/kernels.h.
 #pragma once
 
 #include <stdint.h>
@@ -30,7 +31,9 @@ struct CacheRows {
 //   int4        [64][pieces of 20 bytes]: the float that scales 32 numbers, then number i in the low half of byte i,
 //               i + 16 in its high half, each 8 too large; zeros fill up the last piece
 static constexpr int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
-static constexpr int64_t cache_parts(const CacheRows& r) { return r.type == CacheType::int8 && r.first < r.dim ? 2 : 1; }
+static constexpr int64_t cache_parts(const CacheRows& r) {
+  return r.type == CacheType::int8 && r.first < r.dim ? 2 : 1;
+}
 static constexpr int64_t cache_pieces(const CacheRows& r) {
   if (r.type == CacheType::bf16) return ceil_div(r.dim, 8);
   if (r.type == CacheType::int8) return ceil_div(r.first, 16) + ceil_div(r.dim - r.first, 16);
