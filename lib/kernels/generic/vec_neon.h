@@ -118,7 +118,6 @@ inline F load_i8(const uint8_t* p) { return widen_i8(vreinterpretq_s8_u8(vld1q_u
 inline F load_halves(uint8x16_t x) { return widen_i8(vsubq_s8(vreinterpretq_s8_u8(x), vdupq_n_s8(8))); }
 inline F load_low4(const uint8_t* p) { return load_halves(vandq_u8(vld1q_u8(p), vdupq_n_u8(15))); }
 inline F load_high4(const uint8_t* p) { return load_halves(vshrq_n_u8(vld1q_u8(p), 4)); }
-#undef PENSEE_QUADS
 
 // Lane i and lane i ^ H change places.
 template <int H>
@@ -236,5 +235,7 @@ inline void store_sums(const I* x, int32_t* out, int64_t stride) {
   for (int i = 0; i < Q; ++i)
     for (int j = 0; j < 4; ++j) out[i * stride + j] = vaddvq_s32(x[i].v[j]);
 }
+
+#undef PENSEE_QUADS
 
 }  // namespace
