@@ -95,11 +95,11 @@ void print_machine(const BenchSettings& s, const std::string& isa, int threads, 
                 pensee_version_text(), build_name().c_str(), cpu_model().c_str(), isa.c_str(), threads, bandwidth / 1e9,
                 s.path.c_str(), static_cast<long long>(s.prompt), static_cast<long long>(s.tokens), s.repeat);
   write_output(text);
-  std::snprintf(text, sizeof text, "| %-7s | %-6s | %6s | %6s | %10s | %10s | %6s | %5s | %8s | %-16s |\n", "backend",
+  std::snprintf(text, sizeof text, "| %-7s | %-12s | %6s | %6s | %10s | %10s | %6s | %5s | %8s | %-16s |\n", "backend",
                 "isa", "depth", "load s", "prompt t/s", "decode t/s", "GB/s", "share", "peak", "tokens' hash");
   write_output(text);
   write_output(
-      "|---------|--------|-------:|-------:|-----------:|-----------:|-------:|------:|---------:|"
+      "|---------|--------------|-------:|-------:|-----------:|-----------:|-------:|------:|---------:|"
       "------------------|\n");
 }
 
@@ -127,13 +127,13 @@ void print_row(const BenchSettings& s, int32_t backend, const BenchRow& row, dou
   if (s.json) return print_row_json(backend, row, bandwidth);
   char text[800];
   if (row.kind != BenchRow::measured) {
-    std::snprintf(text, sizeof text, "| %-7s | %-6s | %6lld | %s\n", backend_name(backend), row.isa,
+    std::snprintf(text, sizeof text, "| %-7s | %-12s | %6lld | %s\n", backend_name(backend), row.isa,
                   static_cast<long long>(row.depth), row.message);
     return write_output(text);
   }
   const double rate = row.tokens_per_second * static_cast<double>(row.active_weight_bytes);
   std::snprintf(
-      text, sizeof text, "| %-7s | %-6s | %6lld | %6.2f | %10.1f | %10.2f | %6.2f | %4.0f%% | %8s | %016llx%s |\n",
+      text, sizeof text, "| %-7s | %-12s | %6lld | %6.2f | %10.1f | %10.2f | %6.2f | %4.0f%% | %8s | %016llx%s |\n",
       backend_name(backend), row.isa, static_cast<long long>(row.depth), row.load_seconds, row.prompt_tokens_per_second,
       row.tokens_per_second, rate / 1e9, bandwidth > 0 ? 100 * rate / bandwidth : 0.0,
       short_bytes(static_cast<double>(row.peak_memory_bytes)).c_str(), static_cast<unsigned long long>(row.hash),
