@@ -70,6 +70,14 @@ float read_query(const CacheRows& rows, const uint8_t* q, int64_t d) {
   return value_at<float>(q + 16 * cache_pieces(rows) + (d >= rows.first ? 4 : 0)) * read_piece(rows, q, 16, d);
 }
 
+// A block between canaries, aligned for the floats in it.
+struct WalledBlock {
+  explicit WalledBlock(int64_t bytes) : room(bytes / 4) {}
+  uint8_t* data() { return reinterpret_cast<uint8_t*>(room.data()); }
+  bool intact() const { return room.intact(); }
+  Walled<float> room;
+};
+
 // A block with some rows filled, and the numbers that they stand for.
 struct Rows {
   CacheRows shape;
@@ -196,7 +204,7 @@ TEST_CASE("kernels: cached floats are the quants' conversions, wherever they sta
       for (const CacheType type : {CacheType::f32, CacheType::f16, CacheType::bf16}) {
         const CacheRows rows = {type, n, n};
         for (const int64_t slot : {0, 5, 63}) {
-          Walled<uint8_t> block(cache_block_bytes(rows));
+          WalledBlock block(cache_block_bytes(rows));
           k->to_cache(x.data(), block.data(), slot, rows);
           CHECK(block.intact());
           for (int64_t i = 0; i < n; ++i) {
@@ -238,12 +246,14 @@ TEST_CASE("kernels: quantised rows and queries have the same bytes on every tabl
         const auto x = numbers(random, n, temper);
         const CacheRows rows = {type, n, n > 64 ? n - 19 : n};
         const int64_t bytes = cache_block_bytes(rows), slot = static_cast<int64_t>(random() % kPagePositions);
-        Walled<uint8_t> expected(bytes), query(query_bytes(rows));
+        WalledBlock expected(bytes);
+        Walled<uint8_t> query(query_bytes(rows));
         scalar().to_cache(x.data(), expected.data(), slot, rows);
         scalar().to_query(x.data(), query.data(), rows);
         for (const Kernels* k : tables()) {
           INFO("to_cache." << k->isa << ".n" << n);
-          Walled<uint8_t> out(bytes), out_query(query_bytes(rows), 3);
+          WalledBlock out(bytes);
+          Walled<uint8_t> out_query(query_bytes(rows), 3);
           k->to_cache(x.data(), out.data(), slot, rows);
           k->to_query(x.data(), out_query.data(), rows);
           CHECK(std::memcmp(out.data(), expected.data(), static_cast<size_t>(bytes)) == 0);
