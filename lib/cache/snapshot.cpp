@@ -56,8 +56,7 @@ template <class F>
 void each_stretch(const CacheShape& shape, int64_t positions, F f) {
   for (const CacheLayer& layer : shape.layers) {
     const auto blocks = [&](int64_t offset, const CacheRows& rows, int64_t block) {
-      const bool side_by_side = rows.type == CacheType::bf16 || rows.type == CacheType::int8;
-      const int64_t filled = side_by_side ? block : positions * cache_row_bytes(rows);
+      const int64_t filled = is_side_by_side(rows.type) ? block : positions * cache_row_bytes(rows);
       for (int64_t head = 0; head < layer.heads; ++head) {
         f(static_cast<size_t>(offset + head * block), static_cast<size_t>(filled));
       }

@@ -9,6 +9,8 @@ namespace pensee {
 
 enum class CacheType : uint8_t { f32, f16, bf16, int8, int4 };
 static constexpr bool is_quantised(CacheType t) { return t == CacheType::int8 || t == CacheType::int4; }
+// Whether four positions share a vector: see CacheRows.
+static constexpr bool is_side_by_side(CacheType t) { return t == CacheType::bf16 || t == CacheType::int8; }
 
 // Positions of a cache page; also the chunk that one attend() call reads. A segment is the fixed number of positions
 // whose chunks are joined one after another before segments are joined in order.

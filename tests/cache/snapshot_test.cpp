@@ -63,7 +63,7 @@ bool same_rows(const CacheSequence& a, const CacheSequence& b) {
   const CacheShape& shape = a.shape();
   for (int64_t p = 0; p < a.length(); ++p) {
     const auto same = [&](int64_t offset, int64_t heads, const CacheRows& rows, int64_t block) {
-      const bool side_by_side = rows.type == CacheType::bf16 || rows.type == CacheType::int8;
+      const bool side_by_side = is_side_by_side(rows.type);
       const int64_t row = side_by_side ? block : cache_row_bytes(rows);
       const int64_t begin = side_by_side ? 0 : p % kPagePositions * row;
       bool all = true;

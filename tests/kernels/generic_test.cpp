@@ -29,8 +29,6 @@ double relative(double a, double b) { return std::abs(a - b) / std::max(std::abs
 
 constexpr CacheType kCacheTypes[] = {CacheType::f32, CacheType::f16, CacheType::bf16, CacheType::int8, CacheType::int4};
 
-constexpr bool is_rounded(CacheType t) { return t == CacheType::bf16 || t == CacheType::int8; }
-
 template <class T>
 T value_at(const uint8_t* p) {
   T value;
@@ -390,8 +388,8 @@ TEST_CASE("kernels: scalar attention is softmax(q k) v, and joined segments are 
         k.attend_join(&top, &total, joined.data(), max[at] - 1.0f, sum[at], mine, 33);
         CHECK(relative(total, sum[at] * (1 + std::exp(-1.0))) < 1e-6);
         for (int d = 0; d < 33; ++d) {
-          // Rounded types round their weights, too: to 2^-9 of each, or to 1/255 of the largest.
-          const double room = is_rounded(value_type) ? 0.01 : 1e-5;
+          // Types of pairs and quadruples round their weights, too: to 2^-9 of each, or to 1/255 of the largest.
+          const double room = is_side_by_side(value_type) ? 0.01 : 1e-5;
           CHECK(std::abs(mine[d] / sum[at] - expected[static_cast<size_t>(d)]) < room);
           CHECK(std::abs(joined[static_cast<size_t>(d)] / total - expected[static_cast<size_t>(d)]) < room);
         }

@@ -243,7 +243,7 @@ inline void to_bf16(const float* x, int64_t n, uint8_t* out, int64_t step) {
 void to_cache(const float* x, void* block, int64_t slot, const CacheRows& rows) {
   uint8_t* at = static_cast<uint8_t*>(block);
   const int64_t n = rows.dim, pieces = cache_pieces(rows);
-  if (rows.type == CacheType::bf16 || rows.type == CacheType::int8) {
+  if (is_side_by_side(rows.type)) {
     uint8_t* piece = at + slot / 4 * pieces * 64 + slot % 4 * 16;
     if (rows.type == CacheType::bf16) return to_bf16(x, n, piece, 64);
     float* scales = reinterpret_cast<float*>(at + pieces * 16 * kPagePositions);

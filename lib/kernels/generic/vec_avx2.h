@@ -45,8 +45,6 @@ inline F load_e4m3(const uint8_t* p) {
   const __m256i h = _mm256_or_si256(sign, _mm256_and_si256(_mm256_slli_epi16(w, 7), _mm256_set1_epi16(0x3f80)));
   return {_mm256_cvtph_ps(_mm256_castsi256_si128(h)), _mm256_cvtph_ps(_mm256_extracti128_si256(h, 1))};
 }
-inline __m256 widen_bf16(__m128i x) { return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(x), 16)); }
-inline F load_bf16(const uint16_t* p) { return {widen_bf16(load128(p)), widen_bf16(load128(p + 8))}; }
 // Two vectors whose numbers alternate in memory.
 inline void load_bf16_pairs(const uint16_t* p, F* even, F* odd) {
   const __m256i x = load256(p), y = load256(p + 16), upper = _mm256_set1_epi32(static_cast<int>(0xffff0000));

@@ -31,9 +31,6 @@ inline F load_e4m3(const uint8_t* p) {
   const __m256i h = _mm256_or_si256(sign, _mm256_and_si256(_mm256_slli_epi16(w, 7), _mm256_set1_epi16(0x3f80)));
   return {_mm512_cvtph_ps(h)};
 }
-inline F load_bf16(const uint16_t* p) {
-  return {_mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(load256(p)), 16))};
-}
 // Two vectors whose numbers alternate in memory.
 inline void load_bf16_pairs(const uint16_t* p, F* even, F* odd) {
   const __m512i x = load512(p);

@@ -47,7 +47,6 @@ inline F load_e4m3(const uint8_t* p) {
   }
   return r;
 }
-inline F load_bf16(const uint16_t* p) { PENSEE_QUADS(vreinterpretq_f32_u32(vshll_n_u16(vld1_u16(p + 4 * i), 16))); }
 // Two vectors whose numbers alternate in memory.
 inline void load_bf16_pairs(const uint16_t* p, F* even, F* odd) {
   for (int i = 0; i < 4; ++i) {

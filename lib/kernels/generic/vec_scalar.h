@@ -83,11 +83,6 @@ inline F load_e4m3(const uint8_t* p) {
   PENSEE_LANES r.v[i] = half_bits_to_float(static_cast<uint16_t>((p[i] & 0x80) << 8 | (p[i] & 0x7f) << 7));
   return r;
 }
-inline F load_bf16(const uint16_t* p) {
-  F r;
-  PENSEE_LANES r.v[i] = float_of(static_cast<uint32_t>(p[i]) << 16);
-  return r;
-}
 // Two vectors whose numbers alternate in memory.
 inline void load_bf16_pairs(const uint16_t* p, F* even, F* odd) {
   PENSEE_LANES {

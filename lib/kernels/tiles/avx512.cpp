@@ -69,8 +69,7 @@ inline __m512i spread(const void* p) {  // 4 bytes into every lane
 // (a & mask) | b
 inline __m512i masked_or(__m512i a, __m512i mask, __m512i b) { return _mm512_ternarylogic_epi32(a, mask, b, 0xea); }
 
-// The numbers of part i of word w, as add_word and add_bytes take them apart: of Group16 four or two vectors of pairs,
-// of Group8 two or one of quadruples.
+// Part i of the numbers of word w: for Group16 four or two (i8) vectors of pairs, for Group8 two or one of quadruples.
 template <class Group, int kBits>
 constexpr int pieces() {
   return (sizeof(Group::q[0]) == 2 ? 4 : 2) / (kBits == 8 ? 2 : 1);

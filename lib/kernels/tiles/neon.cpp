@@ -62,16 +62,6 @@ inline void add_pairs(Halves* sum, int16x8_t n, int16x4_t q) {
   sum->high = vmlal_s16(sum->high, vget_high_s16(n), q);
 }
 
-inline int32x4_t add_quads(int32x4_t sum, int8x16_t n, int8x16_t q) {
-#ifdef __ARM_FEATURE_DOTPROD
-  return vdotq_s32(sum, n, q);
-#else
-  const int32x4_t low = vpaddlq_s16(vmull_s8(vget_low_s8(n), vget_low_s8(q)));
-  const int32x4_t high = vpaddlq_s16(vmull_s8(vget_high_s8(n), vget_high_s8(q)));
-  return vaddq_s32(sum, vpaddq_s32(low, high));
-#endif
-}
-
 // Four rows of a word with int8 activations: low and high nibbles of its bytes.
 template <int kBits>
 inline void split_bytes(const uint8_t* planes, int w, int quad, int8x16_t* n) {
@@ -152,13 +142,13 @@ inline void dot_quad(const uint8_t* planes, int from, int to, int quad, const Gr
   for (int w = from; w < to; ++w) {
     if constexpr (kBits == 8) {
       const int8x16_t word = vreinterpretq_s8_u8(vld1q_u8(planes + 64 * w + 16 * quad));
-      for (int t = 0; t < T; ++t) out[t] = add_quads(out[t], word, quads(x[t]->q + 4 * w));
+      for (int t = 0; t < T; ++t) out[t] = add_fours(word, quads(x[t]->q + 4 * w), out[t]);
     } else {
       int8x16_t n[2];
       split_bytes<kBits>(planes, w, quad, n);
       for (int t = 0; t < T; ++t) {
-        out[t] = add_quads(out[t], n[0], quads(x[t]->q + 8 * w));
-        out[t] = add_quads(out[t], n[1], quads(x[t]->q + 8 * w + 4));
+        out[t] = add_fours(n[0], quads(x[t]->q + 8 * w), out[t]);
+        out[t] = add_fours(n[1], quads(x[t]->q + 8 * w + 4), out[t]);
       }
     }
   }
