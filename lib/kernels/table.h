@@ -75,8 +75,7 @@ struct AttendArgs {
   float* sum;     // [num_q] running sum of exp(score - max); starts at 0
   float* acc;     // [num_q, value_dim] running weighted sum of values; starts at 0
   float* scores;  // room for num_q * kPagePositions floats
-  // The blocks that the next call reads, or null: fetched into the cache while this one computes. Null for keys that
-  // are values too.
+  // The blocks that the next call reads, or null: fetched into the cache while this one computes.
   const void* next_keys;
   const void* next_values;
 };

@@ -12,7 +12,8 @@ namespace pensee {
 namespace {
 
 constexpr int32_t kBlockQueries = 64;  // query vectors (rows x heads) that one block holds at most
-constexpr int32_t kPagesPerSegment = kSegmentPositions / kPagePositions;
+constexpr int64_t kTasksPerThread = 4;  // of one block's segments
+constexpr int64_t kJoinsAThread = 64;   // fewer joins (segments x queries) than this are not worth a second thread
 
 struct Block {
   const Run* run;
@@ -181,7 +182,7 @@ class CacheLoop {
         return next ? next + (static_cast<const std::byte*>(p) - page) : nullptr;
       };
       args.next_values = in_next(args.values);
-      args.next_keys = args.keys != args.values ? in_next(args.keys) : nullptr;
+      args.next_keys = in_next(args.keys);
       for (int32_t i = 0; i < queries; ++i) {
         w.from[i] = 0;
         w.to[i] = std::clamp(b.run->first_position + b.first_row + i / b.heads + 1 - at, 0, args.positions);
@@ -190,19 +191,19 @@ class CacheLoop {
     }
   }
 
-  void join(const Block& b, float* total, const float* max, const float* sum, const float* acc) const {
-    const int32_t queries = b.rows * b.heads;
+  // Joins a segment's state into the total of queries [first, end).
+  void join(float* total, const float* max, const float* sum, const float* acc, int32_t first, int32_t end) const {
     float* total_acc = total + 2 * kBlockQueries;
-    for (int32_t i = 0; i < queries; ++i) {
+    for (int32_t i = first; i < end; ++i) {
       pass_.kernels().attend_join(total + i, total + kBlockQueries + i, total_acc + int64_t{i} * a_.value_dim, max[i],
                                   sum[i], acc + int64_t{i} * a_.value_dim, a_.value_dim);
     }
   }
 
-  void write(const Block& b, const float* total) const {
+  void write(const Block& b, const float* total, int32_t first, int32_t end) const {
     const float* acc = total + 2 * kBlockQueries;
     const bool rotated = is_quantised(layer_of(b).value_rows.type);
-    for (int32_t i = 0; i < b.rows * b.heads; ++i) {
+    for (int32_t i = first; i < end; ++i) {
       const int32_t head = b.kv_head * cut_.group + b.first_head + i % b.heads;
       float* out = a_.out.row(b.run->first_row + b.first_row + i / b.heads) + int64_t{head} * a_.value_dim;
       const float inverse = 1.0f / total[kBlockQueries + i];
@@ -214,35 +215,48 @@ class CacheLoop {
   void whole_block(const Block& b, float* work) const {
     const Workspace w = workspace_at(work, a_.key_dim);
     float* total = work + workspace_floats(a_.key_dim, a_.value_dim);
+    const int32_t queries = b.rows * b.heads;
     gather(b, w);
-    clear_state(total, total + kBlockQueries, total + 2 * kBlockQueries, b.rows * b.heads, a_.value_dim);
+    clear_state(total, total + kBlockQueries, total + 2 * kBlockQueries, queries, a_.value_dim);
     for (int32_t s = 0; s * kSegmentPositions < positions_of(b); ++s) {
       segment(b, s, w, w.max, w.sum, w.acc);
-      join(b, total, w.max, w.sum, w.acc);
+      join(total, w.max, w.sum, w.acc, 0, queries);
     }
-    write(b, total);
+    write(b, total, 0, queries);
   }
 
-  // The segments of one block over all threads, then joined in order.
+  // The segments of one block over all threads, neighbours together, since each fetches ahead of the next; then joined
+  // in order, queries over all threads.
   void split_block(const Block& b, float* work, int64_t work_floats) const {
     Scratch::Scope scope(pass_.scratch());
+    ThreadPool& pool = pass_.compute.pool;
     const int64_t segments = (positions_of(b) + kSegmentPositions - 1) / kSegmentPositions;
-    const int64_t queries = b.rows * b.heads;
+    const int32_t queries = b.rows * b.heads;
     const int64_t floats = queries * (a_.value_dim + 2);
     float* states = pass_.scratch().take<float>(segments * floats);
-    pass_.compute.pool.run(segments, [&](int64_t s, int worker) {
-      const Workspace w = workspace_at(work + worker * work_floats, a_.key_dim);
-      float* state = states + s * floats;
-      gather(b, w);
-      segment(b, static_cast<int32_t>(s), w, state, state + queries, state + 2 * queries);
+    const Workspace first = workspace_at(work, a_.key_dim);
+    gather(b, first);
+    const int64_t together = std::max<int64_t>(1, segments / (kTasksPerThread * pool.threads()));
+    pool.run((segments + together - 1) / together, [&](int64_t task, int worker) {
+      Workspace w = workspace_at(work + worker * work_floats, a_.key_dim);
+      w.q = first.q;
+      for (int64_t s = task * together; s < std::min(segments, (task + 1) * together); ++s) {
+        float* state = states + s * floats;
+        segment(b, static_cast<int32_t>(s), w, state, state + queries, state + 2 * queries);
+      }
     });
     float* total = work + workspace_floats(a_.key_dim, a_.value_dim);
     clear_state(total, total + kBlockQueries, total + 2 * kBlockQueries, queries, a_.value_dim);
-    for (int64_t s = 0; s < segments; ++s) {
-      const float* state = states + s * floats;
-      join(b, total, state, state + queries, state + 2 * queries);
-    }
-    write(b, total);
+    const int32_t parts = segments * queries < kJoinsAThread ? 1 : std::min(queries, pool.threads());
+    pool.run(parts, [&](int64_t part, int) {
+      const auto from = static_cast<int32_t>(part * queries / parts);
+      const auto to = static_cast<int32_t>((part + 1) * queries / parts);
+      for (int64_t s = 0; s < segments; ++s) {
+        const float* state = states + s * floats;
+        join(total, state, state + queries, state + 2 * queries, from, to);
+      }
+      write(b, total, from, to);
+    });
   }
 
   const CacheAttention& a_;

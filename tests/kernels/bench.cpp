@@ -140,8 +140,7 @@ struct Bench {
         const uint8_t *at = cache.data() + c * block, *next = c + 1 < chunks ? at + block : nullptr;
         kernels->attend({q.data(), q_bytes, num_q, value_dim, 0.1f, keys, latent ? keys : values, at,
                          latent ? at : at + key_block, kPagePositions, from.data(), to.data(), max.data(), sum.data(),
-                         acc.data(), scores.data(), latent ? nullptr : next,
-                         next && !latent ? next + key_block : next});
+                         acc.data(), scores.data(), next, next && !latent ? next + key_block : next});
       }
     });
     const double positions = static_cast<double>(chunks * kPagePositions);

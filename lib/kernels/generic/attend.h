@@ -49,7 +49,8 @@ inline void score_positions(const AttendArgs& a, int32_t first, int32_t p) {
   for (int n = 0; n < N; ++n)
 #pragma GCC unroll 16
     for (int i = 0; i < Q; ++i) dot[n][i] = set1(0.0f);
-  for (int64_t at = 0; a.next_keys && at < N * key_bytes; at += 64) fetch_next(a.next_keys, a.keys, key + at);
+  const int64_t next = a.keys == a.values ? 0 : next_offset(a.next_keys, a.keys);  // else mixing fetches it
+  for (int64_t at = 0; next && at < N * key_bytes; at += 64) fetch(key + at + next);
   for (int64_t d = 0; d < whole; d += 16) {
     F k[N];
 #pragma GCC unroll 4
@@ -89,7 +90,7 @@ inline float weigh(float* scores, int32_t count, float* max_state, float* sum_st
   each_vector(count, [&](int64_t i, int64_t lanes) { top = max(load_filled(scores + i, lanes, -kInfinity), top); });
   const float chunk = largest(top), old = *max_state;
   const float now = chunk > old ? chunk : old;
-  const float shrink = now == -kInfinity ? 1.0f : exp1(old - now);
+  const float shrink = now == old ? 1.0f : exp1(old - now);  // 1 also where nothing was seen
   const F highest = set1(now == -kInfinity ? 0.0f : now);
   F total = set1(0.0f);
   each_vector(count, [&](int64_t i, int64_t lanes) {
@@ -108,7 +109,7 @@ inline void mix_rows(const AttendArgs& a, int32_t first, int32_t from, int32_t t
   const auto* values = static_cast<const uint8_t*>(a.values);
   float* acc = a.acc + static_cast<int64_t>(first) * a.value_dim;
   const float* weights = a.scores + static_cast<int64_t>(first) * kPagePositions;
-  const int64_t value_bytes = cache_row_bytes(a.value_rows);
+  const int64_t value_bytes = cache_row_bytes(a.value_rows), next = next_offset(a.next_values, a.values);
   each_vector(a.value_dim, [&](int64_t d, int64_t lanes) {
     F total[Q];
     for (int i = 0; i < Q; ++i) {
@@ -119,7 +120,7 @@ inline void mix_rows(const AttendArgs& a, int32_t first, int32_t from, int32_t t
     for (int32_t p = from; p < to; ++p, value += value_bytes) {
       const F v = lanes == 16 ? Rows::get(value, d) : Rows::get_first(value, d, lanes);
       const int64_t at = d * value_bytes / a.value_rows.dim;
-      if (a.next_values && at % 64 == 0) fetch_next(a.next_values, values, value + at);
+      if (a.next_values && at % 64 == 0) fetch(value + at + next);
       for (int i = 0; i < Q; ++i) total[i] = fma(set1(weights[i * kPagePositions + p]), v, total[i]);
     }
     for (int i = 0; i < Q; ++i) store_n(acc + i * a.value_dim + d, total[i], lanes);

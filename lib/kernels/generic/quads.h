@@ -21,9 +21,19 @@
 namespace {
 
 inline const uint8_t* bytes_at(const void* p, int64_t offset) { return static_cast<const uint8_t*>(p) + offset; }
-// Where `at` of `block` lies in the block of the next call.
-inline void fetch_next(const void* next, const void* block, const uint8_t* at) {
-  if (next) __builtin_prefetch(static_cast<const uint8_t*>(next) + (at - static_cast<const uint8_t*>(block)), 0, 2);
+// How far the block of the next call lies from this one's. Without a next one it is 0, and this block is fetched: a
+// branch would cost more. A block that holds keys and values is fetched half while scoring, half while mixing.
+inline int64_t next_offset(const void* next, const void* block) {
+  return next ? static_cast<const uint8_t*>(next) - static_cast<const uint8_t*>(block) : 0;
+}
+inline void fetch(const uint8_t* at) { __builtin_prefetch(at, 0, 2); }
+inline int64_t pieces_fetched_by_scoring(const AttendArgs& a) {
+  return a.keys == a.values ? cache_pieces(a.key_rows) / 2 : cache_pieces(a.key_rows);
+}
+// The piece that mixing fetches when it is at `column` of `columns`.
+inline int64_t piece_fetched_by_mixing(const AttendArgs& a, int64_t column, int64_t columns) {
+  const int64_t first = a.keys == a.values ? pieces_fetched_by_scoring(a) : 0;
+  return first + column * (cache_pieces(a.value_rows) - first) / columns;
 }
 // Quads at once, so that small blocks have sums enough to hide a product's latency.
 template <int Q>
@@ -31,10 +41,16 @@ constexpr int quads_together() {
   return Q * 4 <= kQuadSums ? 4 : Q * 2 <= kQuadSums ? 2 : 1;
 }
 
+// Queries whose sums N quads at a time leave room in registers for.
+template <int Q>
+constexpr int queries_together() {
+  return Q > 8 ? Q / 2 : Q;
+}
+
+// What N quads and Q queries add up to. Of the next block, `next` bytes on, `fetched` pieces are fetched.
 template <int Q, int N>
-inline void score_bf16_quads(const AttendArgs& a, int32_t first, int32_t quad) {
-  const int64_t pieces = cache_pieces(a.key_rows), quad_bytes = pieces * 64;
-  const uint8_t *keys = bytes_at(a.keys, quad * quad_bytes), *q = bytes_at(a.q, first * a.q_stride);
+inline void dot_bf16_quads(const uint8_t* keys, int64_t quad_bytes, const uint8_t* q, int64_t q_stride, int64_t pieces,
+                           int64_t next, int64_t fetched, float* out) {
   F acc[N][Q];
 #pragma GCC unroll 4
   for (int n = 0; n < N; ++n)
@@ -45,52 +61,59 @@ inline void score_bf16_quads(const AttendArgs& a, int32_t first, int32_t quad) {
 #pragma GCC unroll 4
     for (int n = 0; n < N; ++n) {
       key[n] = load_pairs(keys + n * quad_bytes + 64 * c);
-      fetch_next(a.next_keys, a.keys, keys + n * quad_bytes + 64 * c);
+      fetch(keys + n * quad_bytes + 64 * c + (c < fetched ? next : 0));
     }
 #pragma GCC unroll 16
     for (int i = 0; i < Q; ++i) {
-      const Pairs query = spread_pairs(q + i * a.q_stride + 16 * c);
+      const Pairs query = spread_pairs(q + i * q_stride + 16 * c);
 #pragma GCC unroll 4
       for (int n = 0; n < N; ++n) acc[n][i] = dot_pairs(key[n], query, acc[n][i]);
     }
   }
 #pragma GCC unroll 4
-  for (int n = 0; n < N; ++n)
-    store_sums<Q>(acc[n], a.scores + int64_t{first} * kPagePositions + 4 * (quad + n), kPagePositions);
+  for (int n = 0; n < N; ++n) store_sums<Q>(acc[n], out + 4 * n, kPagePositions);
 }
 
 template <int Q>
 inline void score_bf16(const AttendArgs& a, int32_t first, int32_t from, int32_t to) {
-  if constexpr (Q > 8) {
-    score_bf16<Q / 2>(a, first, from, to);
-    score_bf16<Q / 2>(a, first + Q / 2, from, to);
-  } else {
-    constexpr int N = quads_together<Q>();
-    const int32_t end = (to + 3) / 4;
-    int32_t quad = from / 4;
-    for (; quad + N <= end; quad += N) score_bf16_quads<Q, N>(a, first, quad);
-    for (; quad < end; ++quad) score_bf16_quads<Q, 1>(a, first, quad);
-    for (int i = 0; i < Q; ++i) {
-      float* scores = a.scores + int64_t{first + i} * kPagePositions;
-      for (int32_t p = from / 16 * 16; p < to; p += 16) store(scores + p, mul(load(scores + p), set1(a.scale)));
+  constexpr int H = queries_together<Q>(), N = quads_together<H>();
+  const int64_t pieces = cache_pieces(a.key_rows), quad_bytes = pieces * 64, next = next_offset(a.next_keys, a.keys);
+  const int32_t end = (to + 3) / 4;
+  const auto some = [&]<int M>(int32_t quad) {
+    for (int i = 0; i < Q; i += H) {
+      dot_bf16_quads<H, M>(bytes_at(a.keys, quad * quad_bytes), quad_bytes, bytes_at(a.q, (first + i) * a.q_stride),
+                           a.q_stride, pieces, next, i ? 0 : pieces_fetched_by_scoring(a),
+                           a.scores + int64_t{first + i} * kPagePositions + 4 * quad);
     }
+  };
+  int32_t quad = from / 4;
+  for (; quad + N <= end; quad += N) some.template operator()<N>(quad);
+  for (; quad < end; ++quad) some.template operator()<1>(quad);
+  for (int i = 0; i < Q; ++i) {
+    float* scores = a.scores + int64_t{first + i} * kPagePositions;
+    for (int32_t p = from / 16 * 16; p < to; p += 16) store(scores + p, mul(load(scores + p), set1(a.scale)));
   }
 }
 
 template <int Q, int N>
-inline void score_int8_quads(const AttendArgs& a, const uint8_t* keys, int64_t quad_bytes, const uint8_t* q,
-                             int64_t pieces, int32_t* out) {
+inline void dot_int8_quads(const uint8_t* keys, int64_t quad_bytes, const uint8_t* q, int64_t q_stride, int64_t pieces,
+                           int64_t next, int64_t fetched, int32_t* out) {
   I acc[N][Q];
+#pragma GCC unroll 4
   for (int n = 0; n < N; ++n)
+#pragma GCC unroll 16
     for (int i = 0; i < Q; ++i) acc[n][i] = zero_integers();
   for (int64_t c = 0; c < pieces; ++c) {
     Key key[N];
+#pragma GCC unroll 4
     for (int n = 0; n < N; ++n) {
       key[n] = load_key(keys + n * quad_bytes + 64 * c);
-      fetch_next(a.next_keys, a.keys, keys + n * quad_bytes + 64 * c);
+      fetch(keys + n * quad_bytes + 64 * c + (c < fetched ? next : 0));
     }
+#pragma GCC unroll 16
     for (int i = 0; i < Q; ++i)
-      for (int n = 0; n < N; ++n) acc[n][i] = dot_key(key[n], q + i * a.q_stride + 16 * c, acc[n][i]);
+#pragma GCC unroll 4
+      for (int n = 0; n < N; ++n) acc[n][i] = dot_key(key[n], q + i * q_stride + 16 * c, acc[n][i]);
   }
 #pragma GCC unroll 4
   for (int n = 0; n < N; ++n) store_sums<Q>(acc[n], out + 4 * n, kPagePositions);
@@ -98,39 +121,38 @@ inline void score_int8_quads(const AttendArgs& a, const uint8_t* keys, int64_t q
 
 template <int Q>
 inline void score_int8(const AttendArgs& a, int32_t first, int32_t from, int32_t to) {
-  if constexpr (Q > 8) {
-    score_int8<Q / 2>(a, first, from, to);
-    score_int8<Q / 2>(a, first + Q / 2, from, to);
-  } else {
-    constexpr int N = quads_together<Q>();
-    int32_t sums[2][Q][kPagePositions];
-    const CacheRows& rows = a.key_rows;
-    const int64_t all = cache_pieces(rows), parts = cache_parts(rows);
-    const int64_t begin[3] = {0, ceil_div(rows.first, 16), all};
-    const int32_t end = (to + 3) / 4;
-    for (int64_t part = 0; part < parts; ++part) {
-      const uint8_t* keys = bytes_at(a.keys, begin[part] * 64);
-      const uint8_t* q = bytes_at(a.q, first * a.q_stride + begin[part] * 16);
-      const int64_t pieces = begin[part + 1] - begin[part];
-      int32_t quad = from / 4;
-      for (; quad + N <= end; quad += N)
-        score_int8_quads<Q, N>(a, keys + quad * all * 64, all * 64, q, pieces, sums[part][0] + 4 * quad);
-      for (; quad < end; ++quad)
-        score_int8_quads<Q, 1>(a, keys + quad * all * 64, all * 64, q, pieces, sums[part][0] + 4 * quad);
-    }
-    const float* scales = reinterpret_cast<const float*>(bytes_at(a.keys, all * 16 * kPagePositions));
-    for (int i = 0; i < Q; ++i) {
-      QueryScales query;
-      memcpy(&query, bytes_at(a.q, (first + i) * a.q_stride + all * 16), sizeof(query));
-      float* scores = a.scores + int64_t{first + i} * kPagePositions;
-      for (int32_t p = from / 16 * 16; p < to; p += 16) {
-        F score = mul(floats_of(sums[0][i] + p, -kKeyBias * query.sum[0]), mul(load(scales + p), set1(query.scale[0])));
-        if (parts == 2) {
-          score = fma(floats_of(sums[1][i] + p, -kKeyBias * query.sum[1]),
-                      mul(load(scales + kPagePositions + p), set1(query.scale[1])), score);
-        }
-        store(scores + p, mul(score, set1(a.scale)));
+  constexpr int H = queries_together<Q>(), N = quads_together<H>();
+  int32_t sums[2][Q][kPagePositions];
+  const CacheRows& rows = a.key_rows;
+  const int64_t all = cache_pieces(rows), parts = cache_parts(rows), quad_bytes = all * 64;
+  const int64_t begin[3] = {0, ceil_div(rows.first, 16), all}, next = next_offset(a.next_keys, a.keys);
+  const int64_t fetched = pieces_fetched_by_scoring(a);
+  const int32_t end = (to + 3) / 4;
+  const auto some = [&]<int M>(int32_t quad) {
+    for (int i = 0; i < Q; i += H) {
+      for (int64_t part = 0; part < parts; ++part) {
+        dot_int8_quads<H, M>(bytes_at(a.keys, quad * quad_bytes + begin[part] * 64), quad_bytes,
+                             bytes_at(a.q, (first + i) * a.q_stride + begin[part] * 16), a.q_stride,
+                             begin[part + 1] - begin[part], next, i ? 0 : fetched - begin[part],
+                             sums[part][i] + 4 * quad);
       }
+    }
+  };
+  int32_t quad = from / 4;
+  for (; quad + N <= end; quad += N) some.template operator()<N>(quad);
+  for (; quad < end; ++quad) some.template operator()<1>(quad);
+  const float* scales = reinterpret_cast<const float*>(bytes_at(a.keys, all * 16 * kPagePositions));
+  for (int i = 0; i < Q; ++i) {
+    QueryScales query;
+    memcpy(&query, bytes_at(a.q, (first + i) * a.q_stride + all * 16), sizeof(query));
+    float* scores = a.scores + int64_t{first + i} * kPagePositions;
+    for (int32_t p = from / 16 * 16; p < to; p += 16) {
+      F score = mul(floats_of(sums[0][i] + p, -kKeyBias * query.sum[0]), mul(load(scales + p), set1(query.scale[0])));
+      if (parts == 2) {
+        score = fma(floats_of(sums[1][i] + p, -kKeyBias * query.sum[1]),
+                    mul(load(scales + kPagePositions + p), set1(query.scale[1])), score);
+      }
+      store(scores + p, mul(score, set1(a.scale)));
     }
   }
 }
@@ -145,25 +167,30 @@ inline void only_seen(const AttendArgs& a, int32_t query, int32_t from, int32_t 
 template <int Q>
 inline void mix_bf16_columns(const AttendArgs& a, int32_t first, int32_t from, int32_t to, const float* shrink,
                              const uint32_t (*pairs)[kPagePositions / 2], int64_t d) {
-  const int64_t pieces = cache_pieces(a.value_rows), lanes = a.value_dim - d < 16 ? a.value_dim - d : 16;
+  const int64_t dim = a.value_dim, pieces = cache_pieces(a.value_rows), lanes = dim - d < 16 ? dim - d : 16;
   const bool two = d / 8 + 1 < pieces;
-  float* acc = a.acc + int64_t{first} * a.value_dim + d;
+  const int64_t columns = ceil_div(dim, 8);
+  const uint8_t* next = bytes_at(a.values, next_offset(a.next_values, a.values));
+  const int64_t fetched[2] = {piece_fetched_by_mixing(a, d / 8, columns),
+                              piece_fetched_by_mixing(a, d / 8 + 1, columns)};
+  float* acc = a.acc + first * dim + d;
   F total[Q];
-  for (int i = 0; i < Q; ++i) total[i] = mul(load_n(acc + i * a.value_dim, lanes), set1(shrink[i]));
+#pragma GCC unroll 16
+  for (int i = 0; i < Q; ++i) total[i] = mul(load_n(acc + i * dim, lanes), set1(shrink[i]));
   for (int32_t quad = from / 4; quad < (to + 3) / 4; ++quad) {
     // Positions that must not be seen may hold NaN, which a weight of zero does not silence.
     const int32_t begin = from > 4 * quad ? from - 4 * quad : 0, end = to < 4 * quad + 4 ? to - 4 * quad : 4;
     Pairs even, odd;
-    const uint8_t* at = bytes_at(a.values, (quad * pieces + d / 8) * 64);
-    load_columns(at, two, begin, end, &even, &odd);
-    fetch_next(a.next_values, a.values, at);
-    fetch_next(a.next_values, a.values, at + 64);
+    load_columns(bytes_at(a.values, (quad * pieces + d / 8) * 64), two, begin, end, &even, &odd);
+    for (const int64_t piece : fetched) fetch(next + (quad * pieces + piece) * 64);
+#pragma GCC unroll 16
     for (int i = 0; i < Q; ++i) {
       total[i] = dot_pairs(even, set_pairs(pairs[i][2 * quad]), total[i]);
       total[i] = dot_pairs(odd, set_pairs(pairs[i][2 * quad + 1]), total[i]);
     }
   }
-  for (int i = 0; i < Q; ++i) store_n(acc + i * a.value_dim, total[i], lanes);
+#pragma GCC unroll 16
+  for (int i = 0; i < Q; ++i) store_n(acc + i * dim, total[i], lanes);
 }
 
 template <int Q>
@@ -183,23 +210,33 @@ inline void mix_bf16(const AttendArgs& a, int32_t first, int32_t from, int32_t t
 template <int Q, int N>
 inline void mix_int8_columns(const AttendArgs& a, int32_t first, int32_t from, int32_t to, const float* shrink,
                              const uint32_t (*fours)[kPagePositions / 4], const float* scale, int64_t d) {
-  const int64_t pieces = cache_pieces(a.value_rows);
+  const int64_t dim = a.value_dim, pieces = cache_pieces(a.value_rows);
+  const uint8_t* next = bytes_at(a.values, next_offset(a.next_values, a.values));
+  int64_t fetched[N];
+#pragma GCC unroll 4
+  for (int n = 0; n < N; ++n) fetched[n] = piece_fetched_by_mixing(a, d / 16 + n, ceil_div(dim, 16));
   I total[N][Q];
+#pragma GCC unroll 4
   for (int n = 0; n < N; ++n)
+#pragma GCC unroll 16
     for (int i = 0; i < Q; ++i) total[n][i] = zero_integers();
   for (int32_t quad = from / 4; quad < (to + 3) / 4; ++quad) {
+#pragma GCC unroll 4
     for (int n = 0; n < N; ++n) {
-      const uint8_t* at = bytes_at(a.values, (quad * pieces + d / 16 + n) * 64);
-      const Quads values = load_quads(at);
-      fetch_next(a.next_values, a.values, at);
+      const Quads values = load_quads(bytes_at(a.values, (quad * pieces + d / 16 + n) * 64));
+      fetch(next + (quad * pieces + fetched[n]) * 64);
+#pragma GCC unroll 16
       for (int i = 0; i < Q; ++i) total[n][i] = dot_quads(values, fours[i][quad], total[n][i]);
     }
   }
-  for (int n = 0; n < N; ++n, d += 16) {
-    const int64_t lanes = a.value_dim - d < 16 ? a.value_dim - d : 16;
+  float* acc = a.acc + first * dim + d;
+#pragma GCC unroll 4
+  for (int n = 0; n < N; ++n) {
+    const int64_t rest = dim - d - 16 * n, lanes = rest < 16 ? rest : 16;
+#pragma GCC unroll 16
     for (int i = 0; i < Q; ++i) {
-      float* acc = a.acc + int64_t{first + i} * a.value_dim + d;
-      store_n(acc, fma(to_float(total[n][i]), set1(scale[i]), mul(load_n(acc, lanes), set1(shrink[i]))), lanes);
+      float* at = acc + i * dim + 16 * n;
+      store_n(at, fma(to_float(total[n][i]), set1(scale[i]), mul(load_n(at, lanes), set1(shrink[i]))), lanes);
     }
   }
 }
@@ -225,9 +262,10 @@ inline void mix_int8(const AttendArgs& a, int32_t first, int32_t from, int32_t t
     }
     memcpy(fours[i], rounded, sizeof(rounded));
   }
-  constexpr int N = quads_together<Q>();
+  constexpr int H = queries_together<Q>(), N = quads_together<H>();
   int64_t d = 0;
-  for (; d + 16 * N <= a.value_dim; d += 16 * N) mix_int8_columns<Q, N>(a, first, from, to, shrink, fours, scale, d);
+  for (; d + 16 * N <= a.value_dim; d += 16 * N)
+    for (int i = 0; i < Q; i += H) mix_int8_columns<H, N>(a, first + i, from, to, shrink + i, fours + i, scale + i, d);
   for (; d < a.value_dim; d += 16) mix_int8_columns<Q, 1>(a, first, from, to, shrink, fours, scale, d);
 }
 

@@ -10,8 +10,13 @@ namespace {
 struct F {
   __m512 a;
 };
+// Of 32-bit numbers: sums that a loop keeps as __m512i, of 64-bit ones, GCC 12 copies before and after each addition.
+typedef int32_t Int32x16 __attribute__((vector_size(64)));
 struct I {
-  __m512i a;
+  Int32x16 a;
+  I() = default;
+  I(__m512i x) : a(reinterpret_cast<Int32x16>(x)) {}
+  operator __m512i() const { return reinterpret_cast<__m512i>(a); }
 };
 
 inline F set1(float x) { return {_mm512_set1_ps(x)}; }
@@ -82,13 +87,13 @@ inline float largest(F x) {
 }
 inline float fma1(float x, float y, float z) { return __builtin_fmaf(x, y, z); }
 
-inline F to_float(I x) { return {_mm512_cvtepi32_ps(x.a)}; }
-inline F load_u8(const uint8_t* p) { return to_float({_mm512_cvtepu8_epi32(load128(p))}); }
-inline F load_i8(const uint8_t* p) { return to_float({_mm512_cvtepi8_epi32(load128(p))}); }
+inline F to_float(I x) { return {_mm512_cvtepi32_ps(x)}; }
+inline F load_u8(const uint8_t* p) { return to_float(_mm512_cvtepu8_epi32(load128(p))); }
+inline F load_i8(const uint8_t* p) { return to_float(_mm512_cvtepi8_epi32(load128(p))); }
 // The low or high halves of sixteen bytes, less 8.
 inline F load_halves(__m128i x) {
   x = _mm_sub_epi8(_mm_and_si128(x, _mm_set1_epi8(15)), _mm_set1_epi8(8));
-  return to_float({_mm512_cvtepi8_epi32(x)});
+  return to_float(_mm512_cvtepi8_epi32(x));
 }
 inline F load_low4(const uint8_t* p) { return load_halves(load128(p)); }
 inline F load_high4(const uint8_t* p) { return load_halves(_mm_srli_epi16(load128(p), 4)); }
@@ -143,7 +148,7 @@ inline Key load_key(const uint8_t* p) {
 }
 inline I zero_integers() { return {_mm512_setzero_si512()}; }
 inline I dot_key(Key key, const uint8_t* q, I sum) {
-  return {_mm512_dpbusd_epi32(sum.a, key.a, _mm512_broadcast_i32x4(load128(q)))};
+  return {_mm512_dpbusd_epi32(sum, key.a, _mm512_broadcast_i32x4(load128(q)))};
 }
 using Quads = Pairs;
 inline Quads load_quads(const uint8_t* p) {
@@ -152,7 +157,7 @@ inline Quads load_quads(const uint8_t* p) {
   return {_mm512_shuffle_epi8(_mm512_permutexvar_epi32(fours, load512(p)), turned)};
 }
 inline I dot_quads(Quads values, uint32_t weights, I sum) {
-  return {_mm512_dpbusd_epi32(sum.a, _mm512_set1_epi32(static_cast<int>(weights)), values.a)};
+  return {_mm512_dpbusd_epi32(sum, _mm512_set1_epi32(static_cast<int>(weights)), values.a)};
 }
 inline F floats_of(const int32_t* p, int32_t plus) {
   return {_mm512_cvtepi32_ps(_mm512_add_epi32(load512(p), _mm512_set1_epi32(plus)))};
@@ -191,7 +196,7 @@ inline void store_sums(const F* x, float* out, int64_t stride) {
 }
 template <int Q>
 inline void store_sums(const I* x, int32_t* out, int64_t stride) {
-  store_sums_of<Q, plus_integers>([&](int i) { return _mm512_castsi512_ps(x[i].a); }, reinterpret_cast<float*>(out),
+  store_sums_of<Q, plus_integers>([&](int i) { return _mm512_castsi512_ps(x[i]); }, reinterpret_cast<float*>(out),
                                   stride);
 }
 
