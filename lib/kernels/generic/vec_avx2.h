@@ -10,8 +10,16 @@ namespace {
 struct F {
   __m256 a, b;
 };
+// Of 32-bit numbers: see vec_avx512.h.
+typedef int32_t Int32x8 __attribute__((vector_size(32)));
+struct HalfOfI {
+  Int32x8 a;
+  HalfOfI() = default;
+  HalfOfI(__m256i x) : a(reinterpret_cast<Int32x8>(x)) {}
+  operator __m256i() const { return reinterpret_cast<__m256i>(a); }
+};
 struct I {
-  __m256i a, b;
+  HalfOfI a, b;
 };
 
 inline F set1(float x) { return {_mm256_set1_ps(x), _mm256_set1_ps(x)}; }
@@ -176,30 +184,36 @@ inline void load_columns(const uint8_t* p, bool two, int begin, int end, Pairs* 
 }
 
 using Key = Pairs;
+inline I zero_integers() { return {_mm256_setzero_si256(), _mm256_setzero_si256()}; }
+#ifdef __AVXVNNI__
+constexpr int kKeyBias = 128;  // vpdpbusd wants one side unsigned
+inline Key load_key(const uint8_t* p) {
+  const __m256i bias = _mm256_set1_epi8(static_cast<char>(0x80));
+  return {_mm256_xor_si256(load256(p), bias), _mm256_xor_si256(load256(p + 32), bias)};
+}
+inline __m256i add_fours(__m256i x, __m256i y, __m256i sum) { return _mm256_dpbusd_avx_epi32(sum, x, y); }
+#else
 constexpr int kKeyBias = 0;
 inline Key load_key(const uint8_t* p) { return load_pairs(p); }
-inline I zero_integers() { return {_mm256_setzero_si256(), _mm256_setzero_si256()}; }
 // |x| <= 127, so that a pair's sum fits into 16 bits.
 inline __m256i add_fours(__m256i x, __m256i y, __m256i sum) {
-  const __m256i magnitude = _mm256_abs_epi8(x), signed_y = _mm256_sign_epi8(y, x);
-#ifdef __AVXVNNI__
-  return _mm256_dpbusd_avx_epi32(sum, magnitude, signed_y);
-#else
-  const __m256i pairs = _mm256_maddubs_epi16(magnitude, signed_y);
+  const __m256i pairs = _mm256_maddubs_epi16(_mm256_abs_epi8(x), _mm256_sign_epi8(y, x));
   return _mm256_add_epi32(sum, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
-#endif
 }
+#endif
 inline I dot_key(Key key, const uint8_t* q, I sum) {
   const __m256i query = _mm256_broadcastsi128_si256(load128(q));
   return {add_fours(key.a, query, sum.a), add_fours(key.b, query, sum.b)};
 }
-// A piece of four positions turned around.
+// A piece of four positions turned around: first fours of numbers, then each four of fours within its half.
 inline void turn_quads(const uint8_t* p, __m256i* fours) {
-  const __m128i x0 = load128(p), x1 = load128(p + 16), x2 = load128(p + 32), x3 = load128(p + 48);
-  const __m128i low01 = _mm_unpacklo_epi8(x0, x1), high01 = _mm_unpackhi_epi8(x0, x1);
-  const __m128i low23 = _mm_unpacklo_epi8(x2, x3), high23 = _mm_unpackhi_epi8(x2, x3);
-  fours[0] = join128(_mm_unpacklo_epi16(low01, low23), _mm_unpackhi_epi16(low01, low23));
-  fours[1] = join128(_mm_unpacklo_epi16(high01, high23), _mm_unpackhi_epi16(high01, high23));
+  const __m256i places = _mm256_set_epi32(7, 3, 5, 1, 6, 2, 4, 0);
+  const __m128i turn = _mm_set_epi8(15, 11, 7, 3, 14, 10, 6, 2, 13, 9, 5, 1, 12, 8, 4, 0);
+  const __m256i turned = _mm256_broadcastsi128_si256(turn);
+  const __m256i x01 = _mm256_permutevar8x32_epi32(load256(p), places);
+  const __m256i x23 = _mm256_permutevar8x32_epi32(load256(p + 32), places);
+  fours[0] = _mm256_shuffle_epi8(_mm256_unpacklo_epi64(x01, x23), turned);
+  fours[1] = _mm256_shuffle_epi8(_mm256_unpackhi_epi64(x01, x23), turned);
 }
 #ifdef __AVXVNNI__
 struct Quads {
@@ -230,8 +244,8 @@ inline Quads load_quads(const uint8_t* p) {
   return r;
 }
 inline I dot_quads(const Quads& values, uint32_t weights, I sum) {
-  const __m256i w02 = _mm256_set1_epi32(static_cast<int>(weights & 0x00ff00ff));
-  const __m256i w13 = _mm256_set1_epi32(static_cast<int>(weights >> 8 & 0x00ff00ff));
+  const __m256i w = _mm256_set1_epi32(static_cast<int>(weights));
+  const __m256i w02 = _mm256_and_si256(w, _mm256_set1_epi16(0xff)), w13 = _mm256_srli_epi16(w, 8);
   const auto four = [&](int i, __m256i s) {
     const __m256i part = _mm256_add_epi32(s, _mm256_madd_epi16(values.even[i], w02));
     return _mm256_add_epi32(part, _mm256_madd_epi16(values.odd[i], w13));

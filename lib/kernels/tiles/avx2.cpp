@@ -98,7 +98,7 @@ inline void add_bytes(const uint8_t* planes, int w, const Group16* const* x, __m
 }
 
 // Rows 8 h .. 8 h + 7; planes already point at them.
-template <int kBits, int T, int kPart, __m256i I::*kHalf>
+template <int kBits, int T, int kPart, HalfOfI I::*kHalf>
 inline void dot_half(const uint8_t* planes, const Group16* const* x, I* out) {
   __m256i low[T], high[T];
 #pragma GCC unroll 8
@@ -152,7 +152,7 @@ inline void add_word(const uint8_t* planes, int w, const Group8* const* x, __m25
   }
 }
 
-template <int kBits, int T, int kPart, __m256i I::*kHalf>
+template <int kBits, int T, int kPart, HalfOfI I::*kHalf>
 inline void dot_half(const uint8_t* planes, const Group8* const* x, I* out) {
   __m256i sums[T];
 #pragma GCC unroll 8
