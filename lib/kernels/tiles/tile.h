@@ -15,7 +15,8 @@ namespace {
 
 using namespace pensee;
 
-constexpr int kAhead = 4096;
+constexpr int kAhead = 4096;             // bytes, of float layouts
+constexpr int64_t kAheadOfOne = 9 << 10;  // of quantised ones that meet one row of activations
 
 enum class Scales { s, m, k, k6 };
 
@@ -98,17 +99,57 @@ inline void fold(const uint8_t* planes, const RowsOf<Group, T>& x, const GroupSc
   add_scaled_sums(sums, scale.scale[kPart], x, total);
 }
 
+// While a row block, or a pair, is multiplied, the one behind it comes out of memory: each pass over it fetches a share
+// of those lines, by its rows of activations, evenly from group to group. (In bursts, or left to the hardware, memory
+// idles while later passes compute.)
+struct Lines {
+  const uint8_t* at;
+  int64_t a_group;
+  void fetch() {
+    for (int64_t i = 0; i < a_group; ++i, at += 64) __builtin_prefetch(at);
+  }
+  template <int kCount>
+  void fetch() {
+#pragma GCC unroll 16
+    for (int i = 0; i < kCount; ++i) __builtin_prefetch(at + 64 * i);
+    at += 64 * kCount;
+  }
+};
+
+template <int kBits>
+class Ahead {
+ public:
+  Ahead(const TileArgs& a, int row_blocks) : groups_(a.cols / kGroup), tokens_(a.tokens) {
+    const int64_t bytes = row_blocks * (a.planes - a.scales + groups_ * plane_bytes<kBits>());
+    at_ = a.scales + (a.tokens == 1 && bytes > kAheadOfOne ? kAheadOfOne : bytes);
+    lines_ = (bytes / 64 + groups_ - 1) / groups_;
+  }
+  Lines share(int64_t tokens) {
+    const Lines share = {at_, (lines_ * tokens + tokens_ - 1) / tokens_};
+    at_ += 64 * groups_ * share.a_group;
+    lines_ -= share.a_group;
+    tokens_ -= tokens;
+    return share;
+  }
+
+ private:
+  int64_t groups_;
+  const uint8_t* at_;
+  int64_t lines_, tokens_;  // left
+};
+
 template <class Group, int kBits, Scales kScales, int T>
-inline void quantised_block(const TileArgs& a, int64_t first) {
+inline void quantised_block(const TileArgs& a, int64_t first, Lines ahead) {
   RowsOf<Group, T> x(a, first);
   F total[T];
   for (int t = 0; t < T; ++t) total[t] = set1(0.0f);
   const uint8_t* planes = a.planes;
   const int64_t groups = a.cols / kGroup;
   for (int64_t g = 0; g < groups; ++g) {
-    // The hardware's prefetchers stop at pages and start late; about 4 KB ahead keeps a core's queue of misses full.
     if constexpr (T == 1) {
-      for (int i = 0; i < plane_bytes<kBits>(); i += 64) __builtin_prefetch(planes + kAhead + i);
+      ahead.fetch<plane_bytes<kBits>() / 64 + 1>();
+    } else {
+      ahead.fetch();
     }
     const GroupScale scale = group_scale<kScales>(a.scales, g);
     fold<Group, kBits, T, 0>(planes, x, scale, total);
@@ -132,19 +173,14 @@ inline void fold_two(const uint8_t* planes, int64_t second, const RowsOf<Group, 
 }
 
 template <class Group, int kBits, Scales kScales, int T>
-inline void two_blocks(const TileArgs& a, int64_t first) {
+inline void two_blocks(const TileArgs& a, int64_t first, Lines ahead) {
   RowsOf<Group, T> x(a, first);
   F total[2][T];
   for (int t = 0; t < T; ++t) total[0][t] = total[1][t] = set1(0.0f);
   const uint8_t* planes = a.planes;
   const int64_t groups = a.cols / kGroup;
   for (int64_t g = 0; g < groups; ++g) {
-    if (first == 0) {  // the only pass that finds the weights in memory
-      for (int i = 0; i < plane_bytes<kBits>(); i += 64) {
-        __builtin_prefetch(planes + kAhead + i);
-        __builtin_prefetch(planes + a.second + kAhead + i);
-      }
-    }
+    ahead.fetch();
     const GroupScale scale[2] = {group_scale<kScales>(a.scales, g), group_scale<kScales>(a.scales + a.second, g)};
     fold_two<Group, kBits, T, 0>(planes, a.second, x, scale, total);
     if constexpr (parts<kBits>() == 2) fold_two<Group, kBits, T, 1>(planes, a.second, x, scale, total);
@@ -158,31 +194,40 @@ inline void two_blocks(const TileArgs& a, int64_t first) {
   store_totals<T>(a, first, 0, kTileRows, total[0]);
   store_totals<T>(a, first, kTileRows, a.rows, total[1]);
 }
+
+// In passes of up to 6 rows, as even as can be: one or two leave a core waiting.
+template <class Group, int kBits, Scales kScales>
+inline void quantised_pair(const TileArgs& a) {
+  constexpr decltype(&two_blocks<Group, kBits, kScales, 1>) passes_of[] = {
+      two_blocks<Group, kBits, kScales, 1>, two_blocks<Group, kBits, kScales, 2>, two_blocks<Group, kBits, kScales, 3>,
+      two_blocks<Group, kBits, kScales, 4>, two_blocks<Group, kBits, kScales, 5>, two_blocks<Group, kBits, kScales, 6>};
+  Ahead<kBits> ahead(a, 2);
+  int64_t t = 0;
+  for (int64_t passes = (a.tokens + 5) / 6; passes > 0; --passes) {
+    const int64_t count = (a.tokens - t + passes - 1) / passes;
+    passes_of[count - 1](a, t, ahead.share(count));
+    t += count;
+  }
+}
 #else
 constexpr bool kTilePairs = false;
 #endif
 
 template <class Group, int kBits, Scales kScales>
 void quantised(const TileArgs& a) {
-  int64_t t = 0;
 #ifdef PENSEE_TILE_PAIRS
-  if (a.second) {
-    for (; t + 6 <= a.tokens; t += 6) two_blocks<Group, kBits, kScales, 6>(a, t);
-    for (; t + 4 <= a.tokens; t += 4) two_blocks<Group, kBits, kScales, 4>(a, t);
-    for (; t + 2 <= a.tokens; t += 2) two_blocks<Group, kBits, kScales, 2>(a, t);
-    if (t < a.tokens) two_blocks<Group, kBits, kScales, 1>(a, t);
-    return;
-  }
+  if (a.second) return quantised_pair<Group, kBits, kScales>(a);
 #endif
-  for (; t + kIntTokens <= a.tokens; t += kIntTokens) quantised_block<Group, kBits, kScales, kIntTokens>(a, t);
-  if constexpr (kIntTokens > 8) {
-    for (; t + 8 <= a.tokens; t += 8) quantised_block<Group, kBits, kScales, 8>(a, t);
-  }
-  if constexpr (kIntTokens > 4) {
-    for (; t + 4 <= a.tokens; t += 4) quantised_block<Group, kBits, kScales, 4>(a, t);
-  }
-  for (; t + 2 <= a.tokens; t += 2) quantised_block<Group, kBits, kScales, 2>(a, t);
-  for (; t < a.tokens; ++t) quantised_block<Group, kBits, kScales, 1>(a, t);
+  Ahead<kBits> ahead(a, 1);
+  int64_t t = 0;
+  const auto pass = [&](auto block, int64_t count) {
+    for (; t + count <= a.tokens; t += count) block(a, t, ahead.share(count));
+  };
+  pass(quantised_block<Group, kBits, kScales, kIntTokens>, kIntTokens);
+  if constexpr (kIntTokens > 8) pass(quantised_block<Group, kBits, kScales, 8>, 8);
+  if constexpr (kIntTokens > 4) pass(quantised_block<Group, kBits, kScales, 4>, 4);
+  pass(quantised_block<Group, kBits, kScales, 2>, 2);
+  pass(quantised_block<Group, kBits, kScales, 1>, 1);
 }
 
 template <Layout kLayout, int T>
