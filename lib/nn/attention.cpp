@@ -1,6 +1,7 @@
 // The loop over the cache. Work is cut into blocks: some query rows of one run against one key-value head. Within a
-// block, chunks of one page are folded into the state of their segment, and segments are joined in order: that order
-// is the same whether one thread does all of it or many share the segments, so the bits are the same too.
+// block, chunks of one page are folded into the state of their segment, four segments are joined in order, and these
+// fours are joined in order: that is the same whether one thread does all of it or many share fours or segments, so the
+// bits are the same too. A four that one thread does keeps its states in that thread's cache.
 #include "nn/attention.h"
 
 #include <algorithm>
@@ -12,8 +13,9 @@ namespace pensee {
 namespace {
 
 constexpr int32_t kBlockQueries = 64;  // query vectors (rows x heads) that one block holds at most
-constexpr int64_t kTasksPerThread = 4;  // of one block's segments
-constexpr int64_t kJoinsAThread = 64;   // fewer joins (segments x queries) than this are not worth a second thread
+constexpr int64_t kFour = 4;            // segments that are joined before others
+constexpr int64_t kTasksPerThread = 4;  // of one block
+constexpr int64_t kJoinsAThread = 64;   // fewer joins (states x queries) than this are not worth a second thread
 
 struct Block {
   const Run* run;
@@ -41,43 +43,51 @@ struct Cut {
   }
 };
 
-// Buffers of one task: workspace_floats.
+// A running softmax: [queries] of max and sum, acc [queries, value_dim].
+struct State {
+  float* max;
+  float* sum;
+  float* acc;
+};
+int64_t state_floats(int64_t queries, int64_t value_dim) { return queries * (value_dim + 2); }
+State state_at(float* at, int64_t queries) { return {at, at + queries, at + 2 * queries}; }
+
+void clear(const State& s, int64_t queries, int64_t value_dim) {
+  std::fill_n(s.max, queries, -std::numeric_limits<float>::infinity());
+  std::fill_n(s.sum, queries, 0.0f);
+  std::fill_n(s.acc, queries * value_dim, 0.0f);
+}
+
+// Buffers of one task.
 struct Workspace {
   float* rotated;  // [key_dim]
   std::byte* q;    // [queries], as to_query makes them
   float* scores;   // [queries, kPagePositions]
-  float* max;      // [queries] of the segment, then sum and acc
-  float* sum;
-  float* acc;
   int32_t* from;
   int32_t* to;
+  State segment, four, total;
 };
 
 // A query takes no more than floats do, but for fillings and scales: query_bytes.
 int64_t query_floats(int64_t key_dim) { return key_dim + 16; }
 
-int64_t state_floats(int64_t value_dim) { return kBlockQueries * (value_dim + 2); }
 int64_t workspace_floats(int64_t key_dim, int64_t value_dim) {
-  return key_dim + kBlockQueries * (query_floats(key_dim) + kPagePositions + 2) + state_floats(value_dim);
+  return key_dim + kBlockQueries * (query_floats(key_dim) + kPagePositions + 2) +
+         3 * state_floats(kBlockQueries, value_dim);
 }
 
-Workspace workspace_at(float* at, int64_t key_dim) {
+Workspace workspace_at(float* at, int64_t key_dim, int64_t value_dim) {
   Workspace w;
   w.rotated = at;
   w.q = reinterpret_cast<std::byte*>(at + key_dim);
   w.scores = at + key_dim + kBlockQueries * query_floats(key_dim);
   w.from = reinterpret_cast<int32_t*>(w.scores + kBlockQueries * kPagePositions);
   w.to = w.from + kBlockQueries;
-  w.max = reinterpret_cast<float*>(w.to + kBlockQueries);
-  w.sum = w.max + kBlockQueries;
-  w.acc = w.sum + kBlockQueries;
+  float* states = reinterpret_cast<float*>(w.to + kBlockQueries);
+  w.segment = state_at(states, kBlockQueries);
+  w.four = state_at(states + state_floats(kBlockQueries, value_dim), kBlockQueries);
+  w.total = state_at(states + 2 * state_floats(kBlockQueries, value_dim), kBlockQueries);
   return w;
-}
-
-void clear_state(float* max, float* sum, float* acc, int64_t queries, int64_t value_dim) {
-  std::fill_n(max, queries, -std::numeric_limits<float>::infinity());
-  std::fill_n(sum, queries, 0.0f);
-  std::fill_n(acc, queries * value_dim, 0.0f);
 }
 
 // Quantised rows are kept rotated (kernels/table.h: rotate), a latent and what follows it each for itself.
@@ -96,7 +106,7 @@ class CacheLoop {
     const int threads = pass_.compute.pool.threads();
     int64_t blocks = 0;
     for (const Run& r : pass_.batch.runs) blocks += cut_.blocks_of(r, kv_heads_);
-    const int64_t work_floats = workspace_floats(a_.key_dim, a_.value_dim) + state_floats(a_.value_dim);
+    const int64_t work_floats = workspace_floats(a_.key_dim, a_.value_dim);
     float* work = pass_.scratch().take<float>(work_floats * threads);
     if (threads == 1 || blocks >= 2 * threads) {
       pass_.compute.pool.run(blocks,
@@ -151,11 +161,11 @@ class CacheLoop {
     }
   }
 
-  // Folds the pages of segment `segment` into the workspace's state, which is cleared first.
-  void segment(const Block& b, int32_t segment, const Workspace& w, float* max, float* sum, float* acc) const {
+  // The state of a segment's pages.
+  void segment(const Block& b, int64_t segment, const Workspace& w, const State& state) const {
     const CacheLayer& layer = layer_of(b);
     const int32_t queries = b.rows * b.heads;
-    clear_state(max, sum, acc, queries, a_.value_dim);
+    clear(state, queries, a_.value_dim);
     AttendArgs args = {};
     args.q = w.q;
     args.q_stride = query_bytes(layer.key_rows);
@@ -166,12 +176,13 @@ class CacheLoop {
     args.value_rows = layer.value_rows;
     args.from = w.from;
     args.to = w.to;
-    args.max = max;
-    args.sum = sum;
-    args.acc = acc;
+    args.max = state.max;
+    args.sum = state.sum;
+    args.acc = state.acc;
     args.scores = w.scores;
-    const int32_t end = std::min((segment + 1) * kSegmentPositions, positions_of(b));
-    for (int32_t at = segment * kSegmentPositions; at < end; at += kPagePositions) {
+    const int32_t first = static_cast<int32_t>(segment) * kSegmentPositions;
+    const int32_t end = std::min(first + kSegmentPositions, positions_of(b));
+    for (int32_t at = first; at < end; at += kPagePositions) {
       const std::byte* page = b.run->sequence->page(at / kPagePositions);
       args.keys = page + layer.key_offset + b.kv_head * layer.key_block;
       args.values = page + layer.value_offset + b.kv_head * layer.value_block;
@@ -191,71 +202,78 @@ class CacheLoop {
     }
   }
 
-  // Joins a segment's state into the total of queries [first, end).
-  void join(float* total, const float* max, const float* sum, const float* acc, int32_t first, int32_t end) const {
-    float* total_acc = total + 2 * kBlockQueries;
-    for (int32_t i = first; i < end; ++i) {
-      pass_.kernels().attend_join(total + i, total + kBlockQueries + i, total_acc + int64_t{i} * a_.value_dim, max[i],
-                                  sum[i], acc + int64_t{i} * a_.value_dim, a_.value_dim);
+  // The state of segments [first, end).
+  void segments(const Block& b, int64_t first, int64_t end, const Workspace& w, const State& state) const {
+    segment(b, first, w, state);
+    for (int64_t s = first + 1; s < end; ++s) {
+      segment(b, s, w, w.segment);
+      join(state, w.segment, 0, b.rows * b.heads);
     }
   }
 
-  void write(const Block& b, const float* total, int32_t first, int32_t end) const {
-    const float* acc = total + 2 * kBlockQueries;
+  // Joins a later state into `total`, of queries [first, end).
+  void join(const State& total, const State& later, int64_t first, int64_t end) const {
+    for (int64_t i = first; i < end; ++i) {
+      pass_.kernels().attend_join(total.max + i, total.sum + i, total.acc + i * a_.value_dim, later.max[i],
+                                  later.sum[i], later.acc + i * a_.value_dim, a_.value_dim);
+    }
+  }
+
+  void write(const Block& b, const State& total, int64_t first, int64_t end) const {
     const bool rotated = is_quantised(layer_of(b).value_rows.type);
-    for (int32_t i = first; i < end; ++i) {
-      const int32_t head = b.kv_head * cut_.group + b.first_head + i % b.heads;
-      float* out = a_.out.row(b.run->first_row + b.first_row + i / b.heads) + int64_t{head} * a_.value_dim;
-      const float inverse = 1.0f / total[kBlockQueries + i];
-      for (int32_t d = 0; d < a_.value_dim; ++d) out[d] = acc[int64_t{i} * a_.value_dim + d] * inverse;
+    for (int64_t i = first; i < end; ++i) {
+      const int64_t head = b.kv_head * cut_.group + b.first_head + i % b.heads;
+      float* out = a_.out.row(b.run->first_row + b.first_row + i / b.heads) + head * a_.value_dim;
+      const float inverse = 1.0f / total.sum[i];
+      for (int32_t d = 0; d < a_.value_dim; ++d) out[d] = total.acc[i * a_.value_dim + d] * inverse;
       if (rotated) pass_.kernels().rotate(out, a_.value_dim);
     }
   }
 
+  int64_t segments_of(const Block& b) const { return ceil_div(positions_of(b), kSegmentPositions); }
+
   void whole_block(const Block& b, float* work) const {
-    const Workspace w = workspace_at(work, a_.key_dim);
-    float* total = work + workspace_floats(a_.key_dim, a_.value_dim);
-    const int32_t queries = b.rows * b.heads;
+    const Workspace w = workspace_at(work, a_.key_dim, a_.value_dim);
+    const int64_t count = segments_of(b), queries = b.rows * b.heads;
     gather(b, w);
-    clear_state(total, total + kBlockQueries, total + 2 * kBlockQueries, queries, a_.value_dim);
-    for (int32_t s = 0; s * kSegmentPositions < positions_of(b); ++s) {
-      segment(b, s, w, w.max, w.sum, w.acc);
-      join(total, w.max, w.sum, w.acc, 0, queries);
+    segments(b, 0, std::min(count, kFour), w, w.total);
+    for (int64_t s = kFour; s < count; s += kFour) {
+      segments(b, s, std::min(count, s + kFour), w, w.four);
+      join(w.total, w.four, 0, queries);
     }
-    write(b, total, 0, queries);
+    write(b, w.total, 0, queries);
   }
 
-  // The segments of one block over all threads, neighbours together, since each fetches ahead of the next; then joined
-  // in order, queries over all threads.
+  // One block over all threads: its fours, or its segments while there are few fours. Neighbours go together, since
+  // each fetches ahead of the next. Then all are joined, queries over all threads.
   void split_block(const Block& b, float* work, int64_t work_floats) const {
     Scratch::Scope scope(pass_.scratch());
     ThreadPool& pool = pass_.compute.pool;
-    const int64_t segments = (positions_of(b) + kSegmentPositions - 1) / kSegmentPositions;
-    const int32_t queries = b.rows * b.heads;
-    const int64_t floats = queries * (a_.value_dim + 2);
-    float* states = pass_.scratch().take<float>(segments * floats);
-    const Workspace first = workspace_at(work, a_.key_dim);
-    gather(b, first);
-    const int64_t together = std::max<int64_t>(1, segments / (kTasksPerThread * pool.threads()));
-    pool.run((segments + together - 1) / together, [&](int64_t task, int worker) {
-      Workspace w = workspace_at(work + worker * work_floats, a_.key_dim);
-      w.q = first.q;
-      for (int64_t s = task * together; s < std::min(segments, (task + 1) * together); ++s) {
-        float* state = states + s * floats;
-        segment(b, static_cast<int32_t>(s), w, state, state + queries, state + 2 * queries);
+    const int64_t count = segments_of(b), queries = b.rows * b.heads, tasks = kTasksPerThread * pool.threads();
+    const int64_t unit = count >= kFour * tasks ? kFour : 1, units = ceil_div(count, unit);
+    const int64_t size = state_floats(queries, a_.value_dim);
+    float* states = pass_.scratch().take<float>(units * size);
+    const auto state_of = [&](int64_t i) { return state_at(states + i * size, queries); };
+    const Workspace mine = workspace_at(work, a_.key_dim, a_.value_dim);
+    gather(b, mine);
+    const int64_t together = std::max<int64_t>(1, units / tasks);
+    pool.run(ceil_div(units, together), [&](int64_t task, int worker) {
+      Workspace w = workspace_at(work + worker * work_floats, a_.key_dim, a_.value_dim);
+      w.q = mine.q;
+      for (int64_t i = task * together; i < std::min(units, (task + 1) * together); ++i) {
+        segments(b, i * unit, std::min(count, (i + 1) * unit), w, state_of(i));
       }
     });
-    float* total = work + workspace_floats(a_.key_dim, a_.value_dim);
-    clear_state(total, total + kBlockQueries, total + 2 * kBlockQueries, queries, a_.value_dim);
-    const int32_t parts = segments * queries < kJoinsAThread ? 1 : std::min(queries, pool.threads());
+    const int64_t parts = units * queries < kJoinsAThread ? 1 : std::min<int64_t>(queries, pool.threads());
     pool.run(parts, [&](int64_t part, int) {
-      const auto from = static_cast<int32_t>(part * queries / parts);
-      const auto to = static_cast<int32_t>((part + 1) * queries / parts);
-      for (int64_t s = 0; s < segments; ++s) {
-        const float* state = states + s * floats;
-        join(total, state, state + queries, state + 2 * queries, from, to);
+      const int64_t from = part * queries / parts, to = (part + 1) * queries / parts;
+      for (int64_t first = 0; first < units; first += kFour / unit) {
+        for (int64_t i = first + 1; i < std::min(units, first + kFour / unit); ++i) {
+          join(state_of(first), state_of(i), from, to);
+        }
+        if (first > 0) join(state_of(0), state_of(first), from, to);
       }
-      write(b, total, from, to);
+      write(b, state_of(0), from, to);
     });
   }
 
@@ -271,10 +289,10 @@ void attend_cache(const CacheAttention& a, const Pass& pass) noexcept { CacheLoo
 
 size_t attend_cache_scratch_bytes(int64_t num_heads, int64_t key_dim, int64_t value_dim, int64_t tokens,
                                   int64_t context, int threads) {
-  const int64_t segments = (context + kSegmentPositions - 1) / kSegmentPositions + 1;
-  const int64_t work = (workspace_floats(key_dim, value_dim) + state_floats(value_dim)) * threads;
-  const int64_t queries = std::min<int64_t>(kBlockQueries, num_heads * tokens);
-  const int64_t states = segments * queries * (value_dim + 2);
+  const int64_t segments = ceil_div(context, kSegmentPositions) + 1;
+  const int64_t units = std::min(segments, std::max(kFour * kTasksPerThread * threads, ceil_div(segments, kFour)));
+  const int64_t work = workspace_floats(key_dim, value_dim) * threads;
+  const int64_t states = units * state_floats(std::min<int64_t>(kBlockQueries, num_heads * tokens), value_dim);
   return Scratch::rounded(static_cast<size_t>(work) * sizeof(float)) +
          Scratch::rounded(static_cast<size_t>(states) * sizeof(float));
 }

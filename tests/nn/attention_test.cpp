@@ -163,9 +163,22 @@ TEST_CASE("attention: a token alone gets the bits that it gets within a prompt")
   }
 }
 
+TEST_CASE("attention: the same bits deep in a context, where threads share fours of segments") {
+  for (const Dims& dims : {kGrouped, kLatent}) {
+    for (const int64_t context : {2047, 2048, 2049, 4100, 7700, 15871, 15873, 16384, 17000}) {
+      CAPTURE(context);
+      Filled cache(dims, context, CacheType::int8);
+      const auto alone = cache.attend(1, 1);
+      for (const int threads : {2, 3, 7}) CHECK(cache.attend(1, threads) == alone);
+      const auto together = cache.attend(40, 2);
+      CHECK(std::equal(alone.begin(), alone.end(), together.end() - static_cast<std::ptrdiff_t>(alone.size())));
+    }
+  }
+}
+
 TEST_CASE("attention: equals softmax(q k) v in double precision") {
   for (const Dims& dims : {kGrouped, kLatent, kManyHeads}) {
-    for (const int64_t context : {1, 2, 63, 64, 65, 128, 511, 512, 513, 1100}) {
+    for (const int64_t context : {1, 2, 63, 64, 65, 128, 511, 512, 513, 1100, 2100, 16500}) {
       CAPTURE(context);
       CAPTURE(dims.heads);
       Filled cache(dims, context, CacheType::f32);

@@ -142,6 +142,7 @@ inline void score_int8(const AttendArgs& a, int32_t first, int32_t from, int32_t
   for (; quad + N <= end; quad += N) some.template operator()<N>(quad);
   for (; quad < end; ++quad) some.template operator()<1>(quad);
   const float* scales = reinterpret_cast<const float*>(bytes_at(a.keys, all * 16 * kPagePositions));
+  for (int64_t i = 0; i < parts * kPagePositions; i += 16) fetch(bytes_at(scales + i, next));
   for (int i = 0; i < Q; ++i) {
     QueryScales query;
     memcpy(&query, bytes_at(a.q, (first + i) * a.q_stride + all * 16), sizeof(query));
@@ -246,6 +247,8 @@ template <int Q>
 inline void mix_int8(const AttendArgs& a, int32_t first, int32_t from, int32_t to, const float* shrink) {
   const int64_t pieces = cache_pieces(a.value_rows);
   const float* scales = reinterpret_cast<const float*>(bytes_at(a.values, pieces * 16 * kPagePositions));
+  const int64_t next = a.keys == a.values ? 0 : next_offset(a.next_values, a.values);
+  for (int64_t i = 0; i < kPagePositions; i += 16) fetch(bytes_at(scales + i, next));
   uint32_t fours[Q][kPagePositions / 4];
   float scale[Q];
   for (int i = 0; i < Q; ++i) {
