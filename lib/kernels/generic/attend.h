@@ -37,8 +37,13 @@ struct RowsInt4 {
   static F get_first(const uint8_t* row, int64_t d, int64_t) { return get(row, d); }
 };
 
+// Of a row, as pieces_fetched_by_scoring.
+inline int64_t bytes_fetched_by_scoring(const AttendArgs& a) {
+  return a.keys == a.values ? cache_row_bytes(a.key_rows) / 2 : cache_row_bytes(a.key_rows);
+}
+
 // scores[q][p] = scale * q . key, for Q queries and the N positions from p on.
-template <class Rows, int Q, int N>
+template <class Rows, int Q, int N, bool kFetch>
 inline void score_positions(const AttendArgs& a, int32_t first, int32_t p) {
   const int64_t key_bytes = cache_row_bytes(a.key_rows), q_stride = a.q_stride / 4;
   const uint8_t* key = bytes_at(a.keys, p * key_bytes);
@@ -49,12 +54,15 @@ inline void score_positions(const AttendArgs& a, int32_t first, int32_t p) {
   for (int n = 0; n < N; ++n)
 #pragma GCC unroll 16
     for (int i = 0; i < Q; ++i) dot[n][i] = set1(0.0f);
-  const int64_t next = a.keys == a.values ? 0 : next_offset(a.next_keys, a.keys);  // else mixing fetches it
-  for (int64_t at = 0; next && at < N * key_bytes; at += 64) fetch(key + at + next);
-  for (int64_t d = 0; d < whole; d += 16) {
+  const int64_t next = next_offset(a.next_keys, a.keys), fetched = bytes_fetched_by_scoring(a);
+  const int64_t step = 16 * key_bytes / a.key_rows.dim;  // bytes of 16 numbers
+  for (int64_t d = 0, at = 0; d < whole; d += 16, at += step) {
     F k[N];
 #pragma GCC unroll 4
-    for (int n = 0; n < N; ++n) k[n] = Rows::get(key + n * key_bytes, d);
+    for (int n = 0; n < N; ++n) {
+      k[n] = Rows::get(key + n * key_bytes, d);
+      if (kFetch) fetch(key + n * key_bytes + at + (at < fetched ? next : 0));
+    }
 #pragma GCC unroll 16
     for (int i = 0; i < Q; ++i) {
       const F x = load(q + i * q_stride + d);
@@ -78,9 +86,11 @@ inline void score(const AttendArgs& a, int32_t first, int32_t from, int32_t to) 
     score<Rows, Q / 2>(a, first + Q / 2, from, to);
   } else {
     constexpr int N = Q * 2 <= kQuadSums ? 2 : 1;
+    const bool fetches = a.next_keys && first == 0;  // once for all queries
     int32_t p = from;
-    for (; p + N <= to; p += N) score_positions<Rows, Q, N>(a, first, p);
-    for (; p < to; ++p) score_positions<Rows, Q, 1>(a, first, p);
+    for (; fetches && p + N <= to; p += N) score_positions<Rows, Q, N, true>(a, first, p);
+    for (; p + N <= to; p += N) score_positions<Rows, Q, N, false>(a, first, p);
+    for (; p < to; ++p) score_positions<Rows, Q, 1, false>(a, first, p);
   }
 }
 
@@ -110,7 +120,9 @@ inline void mix_rows(const AttendArgs& a, int32_t first, int32_t from, int32_t t
   float* acc = a.acc + static_cast<int64_t>(first) * a.value_dim;
   const float* weights = a.scores + static_cast<int64_t>(first) * kPagePositions;
   const int64_t value_bytes = cache_row_bytes(a.value_rows), next = next_offset(a.next_values, a.values);
+  const int64_t scored = a.keys == a.values ? bytes_fetched_by_scoring(a) : 0;
   each_vector(a.value_dim, [&](int64_t d, int64_t lanes) {
+    const int64_t fetched = scored + d * (value_bytes - scored) / a.value_dim;
     F total[Q];
     for (int i = 0; i < Q; ++i) {
       total[i] = load_n(acc + i * a.value_dim + d, lanes);
@@ -119,8 +131,7 @@ inline void mix_rows(const AttendArgs& a, int32_t first, int32_t from, int32_t t
     const uint8_t* value = values + from * value_bytes;
     for (int32_t p = from; p < to; ++p, value += value_bytes) {
       const F v = lanes == 16 ? Rows::get(value, d) : Rows::get_first(value, d, lanes);
-      const int64_t at = d * value_bytes / a.value_rows.dim;
-      if (a.next_values && at % 64 == 0) fetch(value + at + next);
+      if (next) fetch(value + fetched + next);
       for (int i = 0; i < Q; ++i) total[i] = fma(set1(weights[i * kPagePositions + p]), v, total[i]);
     }
     for (int i = 0; i < Q; ++i) store_n(acc + i * a.value_dim + d, total[i], lanes);
