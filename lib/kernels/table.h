@@ -12,10 +12,8 @@ static constexpr bool is_quantised(CacheType t) { return t == CacheType::int8 ||
 // Whether four positions share a vector: see CacheRows.
 static constexpr bool is_side_by_side(CacheType t) { return t == CacheType::bf16 || t == CacheType::int8; }
 
-// Positions of a cache page; also the chunk that one attend() call reads. A segment is the fixed number of positions
-// whose chunks are joined one after another before segments are joined in order.
+// Positions of a cache page; also the chunk that one attend() call reads.
 inline constexpr int32_t kPagePositions = 64;
-inline constexpr int32_t kSegmentPositions = 512;
 
 // The numbers that each position of a page keeps: of one key-value head, or of a latent row.
 struct CacheRows {

@@ -1,7 +1,6 @@
 // The loop over the cache. Work is cut into blocks: some query rows of one run against one key-value head. Within a
-// block, chunks of one page are folded into the state of their segment, four segments are joined in order, and these
-// fours are joined in order: that is the same whether one thread does all of it or many share fours or segments, so the
-// bits are the same too. A four that one thread does keeps its states in that thread's cache.
+// block, chunks of one page are folded into the state of their segment, and segments are joined in order: that order
+// is the same whether one thread does all of it or many share the segments, so the bits are the same too.
 #include "nn/attention.h"
 
 #include <algorithm>
@@ -13,9 +12,17 @@ namespace pensee {
 namespace {
 
 constexpr int32_t kBlockQueries = 64;  // query vectors (rows x heads) that one block holds at most
-constexpr int64_t kFour = 4;            // segments that are joined before others
-constexpr int64_t kTasksPerThread = 4;  // of one block
-constexpr int64_t kJoinsAThread = 64;   // fewer joins (states x queries) than this are not worth a second thread
+constexpr int64_t kJoinsAThread = 64;   // fewer joins (segments x queries) than this are not worth a second thread
+
+// Where segments begin: short ones, which threads can share evenly, then long ones, which cost fewer joins.
+constexpr int64_t kShort = 512, kShortOnes = 8, kLong = 2048;
+int64_t segment_start(int64_t i) {
+  return std::min(i, kShortOnes) * kShort + std::max<int64_t>(i - kShortOnes, 0) * kLong;
+}
+int64_t segments_in(int64_t positions) {
+  const int64_t in_short_ones = std::min(positions, kShortOnes * kShort);
+  return ceil_div(in_short_ones, kShort) + ceil_div(positions - in_short_ones, kLong);
+}
 
 struct Block {
   const Run* run;
@@ -65,7 +72,7 @@ struct Workspace {
   float* scores;   // [queries, kPagePositions]
   int32_t* from;
   int32_t* to;
-  State segment, four, total;
+  State segment, total;
 };
 
 // A query takes no more than floats do, but for fillings and scales: query_bytes.
@@ -73,7 +80,7 @@ int64_t query_floats(int64_t key_dim) { return key_dim + 16; }
 
 int64_t workspace_floats(int64_t key_dim, int64_t value_dim) {
   return key_dim + kBlockQueries * (query_floats(key_dim) + kPagePositions + 2) +
-         3 * state_floats(kBlockQueries, value_dim);
+         2 * state_floats(kBlockQueries, value_dim);
 }
 
 Workspace workspace_at(float* at, int64_t key_dim, int64_t value_dim) {
@@ -85,8 +92,7 @@ Workspace workspace_at(float* at, int64_t key_dim, int64_t value_dim) {
   w.to = w.from + kBlockQueries;
   float* states = reinterpret_cast<float*>(w.to + kBlockQueries);
   w.segment = state_at(states, kBlockQueries);
-  w.four = state_at(states + state_floats(kBlockQueries, value_dim), kBlockQueries);
-  w.total = state_at(states + 2 * state_floats(kBlockQueries, value_dim), kBlockQueries);
+  w.total = state_at(states + state_floats(kBlockQueries, value_dim), kBlockQueries);
   return w;
 }
 
@@ -180,9 +186,8 @@ class CacheLoop {
     args.sum = state.sum;
     args.acc = state.acc;
     args.scores = w.scores;
-    const int32_t first = static_cast<int32_t>(segment) * kSegmentPositions;
-    const int32_t end = std::min(first + kSegmentPositions, positions_of(b));
-    for (int32_t at = first; at < end; at += kPagePositions) {
+    const int32_t end = static_cast<int32_t>(std::min<int64_t>(segment_start(segment + 1), positions_of(b)));
+    for (int32_t at = static_cast<int32_t>(segment_start(segment)); at < end; at += kPagePositions) {
       const std::byte* page = b.run->sequence->page(at / kPagePositions);
       args.keys = page + layer.key_offset + b.kv_head * layer.key_block;
       args.values = page + layer.value_offset + b.kv_head * layer.value_block;
@@ -199,15 +204,6 @@ class CacheLoop {
         w.to[i] = std::clamp(b.run->first_position + b.first_row + i / b.heads + 1 - at, 0, args.positions);
       }
       pass_.kernels().attend(args);
-    }
-  }
-
-  // The state of segments [first, end).
-  void segments(const Block& b, int64_t first, int64_t end, const Workspace& w, const State& state) const {
-    segment(b, first, w, state);
-    for (int64_t s = first + 1; s < end; ++s) {
-      segment(b, s, w, w.segment);
-      join(state, w.segment, 0, b.rows * b.heads);
     }
   }
 
@@ -230,49 +226,37 @@ class CacheLoop {
     }
   }
 
-  int64_t segments_of(const Block& b) const { return ceil_div(positions_of(b), kSegmentPositions); }
-
   void whole_block(const Block& b, float* work) const {
     const Workspace w = workspace_at(work, a_.key_dim, a_.value_dim);
-    const int64_t count = segments_of(b), queries = b.rows * b.heads;
+    const int64_t queries = b.rows * b.heads;
     gather(b, w);
-    segments(b, 0, std::min(count, kFour), w, w.total);
-    for (int64_t s = kFour; s < count; s += kFour) {
-      segments(b, s, std::min(count, s + kFour), w, w.four);
-      join(w.total, w.four, 0, queries);
+    segment(b, 0, w, w.total);
+    for (int64_t s = 1; s < segments_in(positions_of(b)); ++s) {
+      segment(b, s, w, w.segment);
+      join(w.total, w.segment, 0, queries);
     }
     write(b, w.total, 0, queries);
   }
 
-  // One block over all threads: its fours, or its segments while there are few fours. Neighbours go together, since
-  // each fetches ahead of the next. Then all are joined, queries over all threads.
+  // The segments of one block over all threads, long ones first; then they are joined, queries over all threads.
   void split_block(const Block& b, float* work, int64_t work_floats) const {
     Scratch::Scope scope(pass_.scratch());
     ThreadPool& pool = pass_.compute.pool;
-    const int64_t count = segments_of(b), queries = b.rows * b.heads, tasks = kTasksPerThread * pool.threads();
-    const int64_t unit = count >= kFour * tasks ? kFour : 1, units = ceil_div(count, unit);
+    const int64_t segments = segments_in(positions_of(b)), queries = b.rows * b.heads;
     const int64_t size = state_floats(queries, a_.value_dim);
-    float* states = pass_.scratch().take<float>(units * size);
-    const auto state_of = [&](int64_t i) { return state_at(states + i * size, queries); };
+    float* states = pass_.scratch().take<float>(segments * size);
+    const auto state_of = [&](int64_t s) { return state_at(states + s * size, queries); };
     const Workspace mine = workspace_at(work, a_.key_dim, a_.value_dim);
     gather(b, mine);
-    const int64_t together = std::max<int64_t>(1, units / tasks);
-    pool.run(ceil_div(units, together), [&](int64_t task, int worker) {
+    pool.run(segments, [&](int64_t task, int worker) {
       Workspace w = workspace_at(work + worker * work_floats, a_.key_dim, a_.value_dim);
       w.q = mine.q;
-      for (int64_t i = task * together; i < std::min(units, (task + 1) * together); ++i) {
-        segments(b, i * unit, std::min(count, (i + 1) * unit), w, state_of(i));
-      }
+      segment(b, segments - 1 - task, w, state_of(segments - 1 - task));
     });
-    const int64_t parts = units * queries < kJoinsAThread ? 1 : std::min<int64_t>(queries, pool.threads());
+    const int64_t parts = segments * queries < kJoinsAThread ? 1 : std::min<int64_t>(queries, pool.threads());
     pool.run(parts, [&](int64_t part, int) {
       const int64_t from = part * queries / parts, to = (part + 1) * queries / parts;
-      for (int64_t first = 0; first < units; first += kFour / unit) {
-        for (int64_t i = first + 1; i < std::min(units, first + kFour / unit); ++i) {
-          join(state_of(first), state_of(i), from, to);
-        }
-        if (first > 0) join(state_of(0), state_of(first), from, to);
-      }
+      for (int64_t s = 1; s < segments; ++s) join(state_of(0), state_of(s), from, to);
       write(b, state_of(0), from, to);
     });
   }
@@ -289,10 +273,9 @@ void attend_cache(const CacheAttention& a, const Pass& pass) noexcept { CacheLoo
 
 size_t attend_cache_scratch_bytes(int64_t num_heads, int64_t key_dim, int64_t value_dim, int64_t tokens,
                                   int64_t context, int threads) {
-  const int64_t segments = ceil_div(context, kSegmentPositions) + 1;
-  const int64_t units = std::min(segments, std::max(kFour * kTasksPerThread * threads, ceil_div(segments, kFour)));
   const int64_t work = workspace_floats(key_dim, value_dim) * threads;
-  const int64_t states = units * state_floats(std::min<int64_t>(kBlockQueries, num_heads * tokens), value_dim);
+  const int64_t states =
+      segments_in(context) * state_floats(std::min<int64_t>(kBlockQueries, num_heads * tokens), value_dim);
   return Scratch::rounded(static_cast<size_t>(work) * sizeof(float)) +
          Scratch::rounded(static_cast<size_t>(states) * sizeof(float));
 }
