@@ -119,7 +119,9 @@ int64_t NativeWeight::blocks_at_once(int64_t matrices_used, int threads) const {
   const int64_t even = std::max<int64_t>(matrices_used * row_blocks() / tasks, 1);
   const int64_t small = std::max<int64_t>((32 << 10) / block_bytes, 1);
   const int64_t large = std::max<int64_t>((256 << 10) / block_bytes, 1);
-  return std::min({std::max(even, small), std::max<int64_t>(row_blocks() / std::max(threads, 1), 1), large});
+  const int64_t blocks =
+      std::min({std::max(even, small), std::max<int64_t>(row_blocks() / std::max(threads, 1), 1), large});
+  return tiles_.pairs ? (blocks + 1) / 2 * 2 : blocks;  // none is left without another
 }
 
 void NativeWeight::multiply(View x, MutableView y, Compute& compute) const noexcept {

@@ -75,7 +75,7 @@ constexpr int pieces() {
   return (sizeof(Group::q[0]) == 2 ? 4 : 2) / (kBits == 8 ? 2 : 1);
 }
 template <class Group, int kBits>
-inline __m512i piece(const uint8_t* planes, int w, int i) {
+[[gnu::always_inline]] inline __m512i piece(const uint8_t* planes, int w, int i) {
   constexpr bool kWide = sizeof(Group::q[0]) == 2;
   const __m512i word = load512(planes + 64 * w);
   const auto at = [](int shift) { return static_cast<unsigned>(shift); };
