@@ -40,9 +40,9 @@ void head_rows(View x, std::span<const int32_t> rows, const std::vector<float>& 
 
 bool cancelled(const Batch& batch) noexcept { return batch.cancelled && batch.cancelled(batch.cancelled_user); }
 
-size_t scratch_of(const Layer& layer, int64_t rows) {
-  const auto bytes = [&](const auto& block) { return scratch_bytes(block, rows); };
-  return std::visit(bytes, layer.attention) + std::visit(bytes, layer.feed_forward);
+size_t scratch_of(const Layer& layer, int64_t rows, int threads) {
+  return std::visit([&](const auto& attention) { return scratch_bytes(attention, rows); }, layer.attention) +
+         std::visit([&](const auto& ffn) { return scratch_bytes(ffn, rows, threads); }, layer.feed_forward);
 }
 
 // Beside the blocks' own: x, h, the rotary table and what the head reads.
@@ -102,7 +102,7 @@ bool draft_rows(const Model& m, const DraftBatch& draft, Compute& compute, Mutab
 
 size_t decode_bytes(const Model& m, int64_t rows, int64_t logits_rows, int64_t context, int threads) {
   size_t widest = m.head().scratch_bytes(logits_rows, logits_rows);
-  for (const Layer& layer : m.layers) widest = std::max(widest, scratch_of(layer, rows));
+  for (const Layer& layer : m.layers) widest = std::max(widest, scratch_of(layer, rows, threads));
   return widest + shared_scratch(m, rows, logits_rows, context, threads);
 }
 
@@ -110,7 +110,8 @@ size_t draft_bytes(const Model& m, int64_t rows, int64_t logits_rows, int64_t co
   const Mtp& mtp = *m.mtp;
   const PackedWeight& head = mtp.head ? *mtp.head : m.head();
   const size_t widest = std::max(
-      {head.scratch_bytes(logits_rows, logits_rows), scratch_of(mtp.layer, rows), mtp.join.scratch_bytes(rows, rows)});
+      {head.scratch_bytes(logits_rows, logits_rows), scratch_of(mtp.layer, rows, threads),
+       mtp.join.scratch_bytes(rows, rows)});
   const auto both = static_cast<size_t>(rows * 2 * m.config.hidden_size) * sizeof(float);
   return widest + both + shared_scratch(m, rows, logits_rows, context, threads);
 }

@@ -18,6 +18,10 @@ size_t Linear::scratch_bytes(int64_t x_rows, int64_t slots) const {
   return most;
 }
 
+bool Linear::many_at_once() const {
+  return std::all_of(parts.begin(), parts.end(), [](const auto& part) { return part->many_at_once(); });
+}
+
 void multiply(const Linear& linear, View x, MutableView y, Compute& compute) noexcept {
   int64_t first = 0;
   for (const auto& part : linear.parts) {

@@ -19,6 +19,7 @@ struct Linear {
 
   uint64_t bytes() const;
   size_t scratch_bytes(int64_t x_rows, int64_t slots) const;
+  bool many_at_once() const;  // whether several threads may multiply with it, each with a scratch of its own
 };
 
 // y [n, rows] = x [n, cols] W^T + bias

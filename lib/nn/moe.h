@@ -49,8 +49,8 @@ struct Routing {
 
 MutableView feed_forward(const Dense& f, View h, const Pass& pass) noexcept;
 MutableView feed_forward(const MixtureOfExperts& f, View h, const Pass& pass) noexcept;
-size_t scratch_bytes(const Dense& f, int64_t tokens);
-size_t scratch_bytes(const MixtureOfExperts& f, int64_t tokens);
+size_t scratch_bytes(const Dense& f, int64_t tokens, int threads);
+size_t scratch_bytes(const MixtureOfExperts& f, int64_t tokens, int threads);
 
 // Scores [n_routed_experts] of one token (after softmax or sigmoid) to its experts. `choice` is room for as many.
 void choose_experts(const Router& r, const float* scores, float* choice, int32_t* expert_ids, float* weights) noexcept;

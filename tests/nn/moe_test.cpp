@@ -1,11 +1,13 @@
-// The router, by hand on small cases and against a plain reading of the DeepSeek-V3 report (2.1.2) on random ones. What
-// experts compute is held to transformers' logits in tests/models.
+// The router, by hand on small cases and against a plain reading of the DeepSeek-V3 report (2.1.2) on random ones; the
+// two ways through the experts, against each other. What experts compute is held to transformers' logits in
+// tests/models.
 #include "nn/moe.h"
 
 #include <doctest/doctest.h>
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <limits>
 #include <numeric>
 #include <random>
@@ -69,7 +71,88 @@ Chosen described(const Router& r, const std::vector<float>& scores) {
   return c;
 }
 
+// Bytes below 64: halves stay small.
+class Noise : public WeightSource {
+ public:
+  Noise(StoredType t, int64_t m, int64_t r, int64_t c) {
+    name = "noise";
+    type = t;
+    matrices = m;
+    rows = r;
+    cols = c;
+  }
+  Status read(int64_t first, int64_t, std::span<std::byte> out) const override {
+    std::mt19937 random(static_cast<uint32_t>(first + 7 * cols));
+    for (std::byte& b : out) b = static_cast<std::byte>(random() & 0x3f);
+    return Status();
+  }
+};
+
+Linear noise(StoredType type, int64_t matrices, int64_t rows, int64_t cols, Activations activations, ThreadPool& pool) {
+  Linear linear;
+  auto backend = make_backend("native", {nullptr, activations});
+  auto packed = (*backend)->pack(Noise(type, matrices, rows, cols), pool);
+  REQUIRE(packed.ok());
+  linear.parts.push_back(std::move(*packed));
+  linear.rows = rows;
+  linear.cols = cols;
+  return linear;
+}
+
+// Outputs [tokens, hidden] of a mixture; the scratch has no more than it was said to need.
+std::vector<float> mixed(const MixtureOfExperts& f, const std::vector<float>& h, int64_t tokens, int threads) {
+  auto pool = std::move(*ThreadPool::create(threads));
+  Scratch scratch;
+  REQUIRE(scratch.reserve(scratch_bytes(f, tokens, threads)).ok());
+  Compute compute = {*pool, scratch, **kernels_for("")};
+  Batch batch;
+  const Pass pass = {batch, compute, {}, {}};
+  Scratch::Scope scope(scratch);
+  const MutableView y = feed_forward(f, View(h.data(), tokens, f.down.rows), pass);
+  CHECK(scratch.peak() <= scratch.size());
+  return std::vector<float>(y.data, y.data + tokens * y.cols);
+}
+
 }  // namespace
+
+TEST_CASE("mixture: expert by expert, step by step, or a token alone: the same bits") {
+  const int64_t hidden = 96, width = 64, tokens = 230;
+  auto pool = std::move(*ThreadPool::create(1));
+  std::mt19937 random(3);
+  std::normal_distribution<float> normal;
+  std::vector<float> h(static_cast<size_t>(tokens * hidden));
+  for (float& x : h) x = normal(random);
+  for (const StoredType type : {StoredType::q8_0, StoredType::f16}) {
+    for (const Activations activations : {Activations::int16, Activations::int8}) {
+      MixtureOfExperts f;
+      f.router = router(16, 3);
+      f.router.score = RouterScore::sigmoid;
+      f.router.bias.assign(16, 0.0f);
+      f.router.bias[5] = 9.0f;  // everybody's: more rows than a task takes
+      f.router.weight = noise(StoredType::f16, 1, 16, hidden, activations, *pool);
+      f.gate_up = noise(type, 16, 2 * width, hidden, activations, *pool);
+      f.down = noise(type, 16, hidden, width, activations, *pool);
+      f.shared = Dense{noise(type, 1, 2 * width, hidden, activations, *pool),
+                       noise(type, 1, hidden, width, activations, *pool)};
+      const auto by_step = mixed(f, h, tokens, 3);  // 16 experts are too few for three threads
+      for (const int threads : {1, 2}) {
+        const auto by_expert = mixed(f, h, tokens, threads);
+        CHECK(std::memcmp(by_expert.data(), by_step.data(), by_step.size() * sizeof(float)) == 0);
+      }
+      for (const int64_t t : {int64_t{0}, tokens - 1}) {
+        const std::vector<float> row(h.begin() + t * hidden, h.begin() + (t + 1) * hidden);
+        const auto alone = mixed(f, row, 1, 1);
+        CHECK(std::memcmp(alone.data(), by_step.data() + t * hidden, alone.size() * sizeof(float)) == 0);
+      }
+    }
+  }
+  MixtureOfExperts f;  // a scratch for many serves few
+  f.router = router(16, 3);
+  f.router.weight = noise(StoredType::f16, 1, 16, hidden, Activations::int8, *pool);
+  f.gate_up = noise(StoredType::q8_0, 16, 2 * width, hidden, Activations::int8, *pool);
+  f.down = noise(StoredType::q8_0, 16, hidden, width, Activations::int8, *pool);
+  for (int64_t t = 2; t < tokens; ++t) REQUIRE(scratch_bytes(f, t, 2) >= scratch_bytes(f, t - 1, 2));
+}
 
 TEST_CASE("router: bias decides who is chosen, never how much they weigh") {
   Router r = router(4, 2);

@@ -60,28 +60,30 @@ size_t NativeWeight::scratch_bytes(int64_t x_rows, int64_t slots) const {
   const size_t touched = Scratch::rounded(static_cast<size_t>(matrices) * sizeof(int32_t));
   const size_t sorted = matrices > 1 ? Scratch::rounded(static_cast<size_t>(slots * row_bytes_prepared())) : 0;
   if (is_float(layout_id)) return touched + sorted;
-  return touched + sorted + Scratch::rounded(static_cast<size_t>(x_rows * row_bytes_prepared()));
+  return touched + sorted + Scratch::rounded(static_cast<size_t>(std::min(x_rows, slots) * row_bytes_prepared()));
 }
 
-// Takes from the scratch; the caller's scope gives it back.
-NativeWeight::Rows NativeWeight::prepare(View x, Compute& compute) const noexcept {
+// Takes from the scratch; the caller's scope gives it back. `ids` names the rows of x, else they are the first.
+NativeWeight::Rows NativeWeight::prepare(View x, const int32_t* ids, int64_t rows_of_x,
+                                         Compute& compute) const noexcept {
   if (is_float(layout_id)) return {reinterpret_cast<const std::byte*>(x.data), x.stride * 4};
   const int64_t stride = row_bytes_prepared();
-  std::byte* rows_of_x = compute.scratch.take<std::byte>(x.rows * stride);
+  std::byte* prepared = compute.scratch.take<std::byte>(rows_of_x * stride);
   const bool wide = activations_ == Activations::int16;
   const Start start = start_of(layout_id, wide ? 0 : tiles_.byte_offset8);
   const ByteOrder order = layout_id == Layout::i8s ? ByteOrder::bytes : ByteOrder::nibbles;
   const auto quantise = [&](int64_t r) {
-    std::byte* out = rows_of_x + r * stride;
-    if (wide) return tiles_.quantise16(x.row(r), cols, start, reinterpret_cast<Group16*>(out));
-    tiles_.quantise8(x.row(r), cols, order, start, reinterpret_cast<Group8*>(out));
+    std::byte* out = prepared + r * stride;
+    const float* in = x.row(ids ? ids[r] : r);
+    if (wide) return tiles_.quantise16(in, cols, start, reinterpret_cast<Group16*>(out));
+    tiles_.quantise8(in, cols, order, start, reinterpret_cast<Group8*>(out));
   };
-  if (x.rows * cols < 32768) {  // about 10 microseconds: not worth waking others
-    for (int64_t r = 0; r < x.rows; ++r) quantise(r);
+  if (rows_of_x * cols < 32768) {  // about 10 microseconds: not worth waking others
+    for (int64_t r = 0; r < rows_of_x; ++r) quantise(r);
   } else {
-    compute.pool.run(x.rows, [&](int64_t r, int) { quantise(r); });
+    compute.pool.run(rows_of_x, [&](int64_t r, int) { quantise(r); });
   }
-  return {rows_of_x, stride};
+  return {prepared, stride};
 }
 
 // A copy of the row of each slot, one behind another.
@@ -127,7 +129,7 @@ int64_t NativeWeight::blocks_at_once(int64_t matrices_used, int threads) const {
 void NativeWeight::multiply(View x, MutableView y, Compute& compute) const noexcept {
   PENSEE_DCHECK(matrices == 1 && x.cols == cols && y.cols == rows && x.rows == y.rows);
   Scratch::Scope scope(compute.scratch);
-  const Rows prepared = prepare(x, compute);
+  const Rows prepared = prepare(x, nullptr, x.rows, compute);
   const int threads = compute.pool.threads();
   const int64_t blocks = row_blocks();
   const bool alone = blocks * block_bytes * x.rows < compute.alone_bytes;
@@ -163,9 +165,11 @@ void NativeWeight::multiply_grouped(const Groups& groups, View x, MutableView y,
     const int32_t la = groups.offsets[a + 1] - groups.offsets[a], lb = groups.offsets[b + 1] - groups.offsets[b];
     return la != lb ? la > lb : a < b;
   });
-  const Rows prepared = prepare(x, compute);
-  const bool spaced = evenly_spaced(groups, matrices);
-  const Rows sorted = spaced ? Rows{} : by_slot(groups, prepared, compute);
+  const int64_t slots = groups.offsets[matrices];
+  const bool few = slots < x.rows && !is_float(layout_id);  // not all rows of x are met
+  const Rows prepared = prepare(x, few ? groups.rows_in : nullptr, few ? slots : x.rows, compute);
+  const bool spaced = !few && evenly_spaced(groups, matrices);
+  const Rows sorted = few ? prepared : spaced ? Rows{} : by_slot(groups, prepared, compute);
   const int64_t together = blocks_at_once(used, compute.pool.threads()), blocks = row_blocks();
   const int64_t chunks = (blocks + together - 1) / together;
   const int64_t at_once = std::clamp<int64_t>(kRowsBytes / row_bytes_prepared() / 12 * 12, 12, kRowsAtOnce);
@@ -182,7 +186,6 @@ void NativeWeight::multiply_grouped(const Groups& groups, View x, MutableView y,
       row_blocks_of(matrix, first, last, in, out, count);
     }
   };
-  const int64_t slots = groups.offsets[matrices];
   if (slots * blocks * block_bytes >= compute.alone_bytes) return compute.pool.run(used * chunks, run_task);
   for (int64_t task = 0; task < used * chunks; ++task) run_task(task, 0);
 }

@@ -53,7 +53,7 @@ class NativeWeight final : public PackedWeight {
 
  private:
   struct Rows;  // activation rows as the tiles want them
-  Rows prepare(View x, Compute& compute) const noexcept;
+  Rows prepare(View x, const int32_t* ids, int64_t rows_of_x, Compute& compute) const noexcept;
   Rows by_slot(const Groups& groups, const Rows& prepared, Compute& compute) const noexcept;
   // Row blocks [block, last), whose first output of each row of x is y[row].
   void row_blocks_of(int64_t matrix, int64_t block, int64_t last, const Rows& x, float** y,
