@@ -117,11 +117,16 @@ struct Lines {
 };
 
 template <int kBits>
+inline int64_t block_bytes(const TileArgs& a) {
+  return a.planes - a.scales + a.cols / kGroup * plane_bytes<kBits>();
+}
+
+template <int kBits>
 class Ahead {
  public:
   Ahead(const TileArgs& a, int row_blocks) : groups_(a.cols / kGroup), tokens_(a.tokens) {
-    const int64_t bytes = row_blocks * (a.planes - a.scales + groups_ * plane_bytes<kBits>());
-    at_ = a.scales + (a.tokens == 1 && bytes > kAheadOfOne ? kAheadOfOne : bytes);
+    const int64_t bytes = row_blocks * block_bytes<kBits>(a);
+    at_ = a.scales + bytes;
     lines_ = (bytes / 64 + groups_ - 1) / groups_;
   }
   Lines share(int64_t tokens) {
@@ -218,6 +223,11 @@ void quantised(const TileArgs& a) {
 #ifdef PENSEE_TILE_PAIRS
   if (a.second) return quantised_pair<Group, kBits, kScales>(a);
 #endif
+  if (a.tokens == 1) {
+    const int64_t bytes = block_bytes<kBits>(a);
+    return quantised_block<Group, kBits, kScales, 1>(
+        a, 0, {a.scales + (bytes < kAheadOfOne ? bytes : kAheadOfOne), 0});  // each group knows its lines
+  }
   Ahead<kBits> ahead(a, 1);
   int64_t t = 0;
   const auto pass = [&](auto block, int64_t count) {
