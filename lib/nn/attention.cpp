@@ -14,14 +14,18 @@ namespace {
 constexpr int32_t kBlockQueries = 64;  // query vectors (rows x heads) that one block holds at most
 constexpr int64_t kJoinsAThread = 64;   // fewer joins (segments x queries) than this are not worth a second thread
 
-// Where segments begin: short ones, which threads can share evenly, then long ones, which cost fewer joins.
-constexpr int64_t kShort = 512, kShortOnes = 8, kLong = 2048;
+// Where segments begin. From 8192 on they grow with the depth, an eighth to a sixteenth of it: many threads can share
+// them, and few states are joined.
+constexpr int64_t kShort = 512, kShortOnes = 16;
 int64_t segment_start(int64_t i) {
-  return std::min(i, kShortOnes) * kShort + std::max<int64_t>(i - kShortOnes, 0) * kLong;
+  if (i < kShortOnes) return i * kShort;
+  const int64_t doublings = (i - kShortOnes) / 8, rest = (i - kShortOnes) % 8;
+  return (kShort * kShortOnes + rest * 2 * kShort) << doublings;
 }
 int64_t segments_in(int64_t positions) {
-  const int64_t in_short_ones = std::min(positions, kShortOnes * kShort);
-  return ceil_div(in_short_ones, kShort) + ceil_div(positions - in_short_ones, kLong);
+  int64_t count = 0;
+  while (segment_start(count) < positions) ++count;
+  return count;
 }
 
 struct Block {
@@ -228,10 +232,10 @@ class CacheLoop {
 
   void whole_block(const Block& b, float* work) const {
     const Workspace w = workspace_at(work, a_.key_dim, a_.value_dim);
-    const int64_t queries = b.rows * b.heads;
+    const int64_t segments = segments_in(positions_of(b)), queries = b.rows * b.heads;
     gather(b, w);
     segment(b, 0, w, w.total);
-    for (int64_t s = 1; s < segments_in(positions_of(b)); ++s) {
+    for (int64_t s = 1; s < segments; ++s) {
       segment(b, s, w, w.segment);
       join(w.total, w.segment, 0, queries);
     }
