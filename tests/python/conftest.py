@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import pathlib
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -19,6 +20,10 @@ GOLDENS = ROOT / "tests" / "goldens" / "data"
 sys.path.insert(0, str(HERE))
 
 import tiny  # noqa: E402
+
+# Whoever starts us in the background lets us ignore Ctrl-C, and with us the processes that tests interrupt.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
