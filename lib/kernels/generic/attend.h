@@ -37,11 +37,6 @@ struct RowsInt4 {
   static F get_first(const uint8_t* row, int64_t d, int64_t) { return get(row, d); }
 };
 
-// Of a row, as pieces_fetched_by_scoring.
-inline int64_t bytes_fetched_by_scoring(const AttendArgs& a) {
-  return a.keys == a.values ? cache_row_bytes(a.key_rows) / 2 : cache_row_bytes(a.key_rows);
-}
-
 // scores[q][p] = scale * q . key, for Q queries and the N positions from p on.
 template <class Rows, int Q, int N, bool kFetch>
 inline void score_positions(const AttendArgs& a, int32_t first, int32_t p) {
@@ -54,7 +49,7 @@ inline void score_positions(const AttendArgs& a, int32_t first, int32_t p) {
   for (int n = 0; n < N; ++n)
 #pragma GCC unroll 16
     for (int i = 0; i < Q; ++i) dot[n][i] = set1(0.0f);
-  const int64_t next = next_offset(a.next_keys, a.keys), fetched = bytes_fetched_by_scoring(a);
+  const int64_t next = next_offset(a.next_keys, a.keys), fetched = fetched_by_scoring(a, key_bytes);
   const int64_t step = 16 * key_bytes / a.key_rows.dim;  // bytes of 16 numbers
   for (int64_t d = 0, at = 0; d < whole; d += 16, at += step) {
     F k[N];
@@ -120,9 +115,8 @@ inline void mix_rows(const AttendArgs& a, int32_t first, int32_t from, int32_t t
   float* acc = a.acc + static_cast<int64_t>(first) * a.value_dim;
   const float* weights = a.scores + static_cast<int64_t>(first) * kPagePositions;
   const int64_t value_bytes = cache_row_bytes(a.value_rows), next = next_offset(a.next_values, a.values);
-  const int64_t scored = a.keys == a.values ? bytes_fetched_by_scoring(a) : 0;
   each_vector(a.value_dim, [&](int64_t d, int64_t lanes) {
-    const int64_t fetched = scored + d * (value_bytes - scored) / a.value_dim;
+    const int64_t fetched = fetched_by_mixing(a, value_bytes, d, a.value_dim);
     F total[Q];
     for (int i = 0; i < Q; ++i) {
       total[i] = load_n(acc + i * a.value_dim + d, lanes);

@@ -27,13 +27,11 @@ inline int64_t next_offset(const void* next, const void* block) {
   return next ? static_cast<const uint8_t*>(next) - static_cast<const uint8_t*>(block) : 0;
 }
 inline void fetch(const uint8_t* at) { __builtin_prefetch(at, 0, 2); }
-inline int64_t pieces_fetched_by_scoring(const AttendArgs& a) {
-  return a.keys == a.values ? cache_pieces(a.key_rows) / 2 : cache_pieces(a.key_rows);
-}
-// The piece that mixing fetches when it is at `column` of `columns`.
-inline int64_t piece_fetched_by_mixing(const AttendArgs& a, int64_t column, int64_t columns) {
-  const int64_t first = a.keys == a.values ? pieces_fetched_by_scoring(a) : 0;
-  return first + column * (cache_pieces(a.value_rows) - first) / columns;
+// Of the `whole` pieces or bytes of a row: those that scoring fetches, and that which mixing does at `column` of `of`.
+inline int64_t fetched_by_scoring(const AttendArgs& a, int64_t whole) { return a.keys == a.values ? whole / 2 : whole; }
+inline int64_t fetched_by_mixing(const AttendArgs& a, int64_t whole, int64_t column, int64_t of) {
+  const int64_t first = a.keys == a.values ? whole / 2 : 0;
+  return first + column * (whole - first) / of;
 }
 // Quads at once, so that small blocks have sums enough to hide a product's latency.
 template <int Q>
@@ -41,106 +39,90 @@ constexpr int quads_together() {
   return Q * 4 <= kQuadSums ? 4 : Q * 2 <= kQuadSums ? 2 : 1;
 }
 
-// Queries whose sums N quads at a time leave room in registers for.
+// Of a block of Q queries, as many as leave room in registers for their sums.
 template <int Q>
 constexpr int queries_together() {
   return Q > 8 ? Q / 2 : Q;
 }
 
+// How a type's keys meet 16 bytes of a query.
+struct Bf16Keys {
+  using Sum = F;
+  static Sum zero() { return set1(0.0f); }
+  static Pairs load(const uint8_t* p) { return load_pairs(p); }
+  static Sum dot(Pairs key, const uint8_t* q, Sum sum) { return dot_pairs(key, spread_pairs(q), sum); }
+};
+struct Int8Keys {
+  using Sum = I;
+  static Sum zero() { return zero_integers(); }
+  static Key load(const uint8_t* p) { return load_key(p); }
+  static Sum dot(Key key, const uint8_t* q, Sum sum) { return dot_key(key, q, sum); }
+};
+
 // What N quads and Q queries add up to. Of the next block, `next` bytes on, `fetched` pieces are fetched.
-template <int Q, int N>
-inline void dot_bf16_quads(const uint8_t* keys, int64_t quad_bytes, const uint8_t* q, int64_t q_stride, int64_t pieces,
-                           int64_t next, int64_t fetched, float* out) {
-  F acc[N][Q];
+template <class Keys, int Q, int N, class Number>
+inline void add_up(const uint8_t* keys, int64_t quad_bytes, const uint8_t* q, int64_t q_stride, int64_t pieces,
+                   int64_t next, int64_t fetched, Number* out) {
+  typename Keys::Sum acc[N][Q];
 #pragma GCC unroll 4
   for (int n = 0; n < N; ++n)
 #pragma GCC unroll 16
-    for (int i = 0; i < Q; ++i) acc[n][i] = set1(0.0f);
+    for (int i = 0; i < Q; ++i) acc[n][i] = Keys::zero();
   for (int64_t c = 0; c < pieces; ++c) {
-    Pairs key[N];
+    decltype(Keys::load(keys)) key[N];
 #pragma GCC unroll 4
     for (int n = 0; n < N; ++n) {
-      key[n] = load_pairs(keys + n * quad_bytes + 64 * c);
-      fetch(keys + n * quad_bytes + 64 * c + (c < fetched ? next : 0));
-    }
-#pragma GCC unroll 16
-    for (int i = 0; i < Q; ++i) {
-      const Pairs query = spread_pairs(q + i * q_stride + 16 * c);
-#pragma GCC unroll 4
-      for (int n = 0; n < N; ++n) acc[n][i] = dot_pairs(key[n], query, acc[n][i]);
-    }
-  }
-#pragma GCC unroll 4
-  for (int n = 0; n < N; ++n) store_sums<Q>(acc[n], out + 4 * n, kPagePositions);
-}
-
-template <int Q>
-inline void score_bf16(const AttendArgs& a, int32_t first, int32_t from, int32_t to) {
-  constexpr int H = queries_together<Q>(), N = quads_together<H>();
-  const int64_t pieces = cache_pieces(a.key_rows), quad_bytes = pieces * 64, next = next_offset(a.next_keys, a.keys);
-  const int32_t end = (to + 3) / 4;
-  const auto some = [&]<int M>(int32_t quad) {
-    for (int i = 0; i < Q; i += H) {
-      dot_bf16_quads<H, M>(bytes_at(a.keys, quad * quad_bytes), quad_bytes, bytes_at(a.q, (first + i) * a.q_stride),
-                           a.q_stride, pieces, next, i ? 0 : pieces_fetched_by_scoring(a),
-                           a.scores + int64_t{first + i} * kPagePositions + 4 * quad);
-    }
-  };
-  int32_t quad = from / 4;
-  for (; quad + N <= end; quad += N) some.template operator()<N>(quad);
-  for (; quad < end; ++quad) some.template operator()<1>(quad);
-  for (int i = 0; i < Q; ++i) {
-    float* scores = a.scores + int64_t{first + i} * kPagePositions;
-    for (int32_t p = from / 16 * 16; p < to; p += 16) store(scores + p, mul(load(scores + p), set1(a.scale)));
-  }
-}
-
-template <int Q, int N>
-inline void dot_int8_quads(const uint8_t* keys, int64_t quad_bytes, const uint8_t* q, int64_t q_stride, int64_t pieces,
-                           int64_t next, int64_t fetched, int32_t* out) {
-  I acc[N][Q];
-#pragma GCC unroll 4
-  for (int n = 0; n < N; ++n)
-#pragma GCC unroll 16
-    for (int i = 0; i < Q; ++i) acc[n][i] = zero_integers();
-  for (int64_t c = 0; c < pieces; ++c) {
-    Key key[N];
-#pragma GCC unroll 4
-    for (int n = 0; n < N; ++n) {
-      key[n] = load_key(keys + n * quad_bytes + 64 * c);
+      key[n] = Keys::load(keys + n * quad_bytes + 64 * c);
       fetch(keys + n * quad_bytes + 64 * c + (c < fetched ? next : 0));
     }
 #pragma GCC unroll 16
     for (int i = 0; i < Q; ++i)
 #pragma GCC unroll 4
-      for (int n = 0; n < N; ++n) acc[n][i] = dot_key(key[n], q + i * q_stride + 16 * c, acc[n][i]);
+      for (int n = 0; n < N; ++n) acc[n][i] = Keys::dot(key[n], q + i * q_stride + 16 * c, acc[n][i]);
   }
 #pragma GCC unroll 4
   for (int n = 0; n < N; ++n) store_sums<Q>(acc[n], out + 4 * n, kPagePositions);
 }
 
-template <int Q>
-inline void score_int8(const AttendArgs& a, int32_t first, int32_t from, int32_t to) {
+// The same for pieces [begin, end) of all quads that positions [from, to) lie in: out [Q, kPagePositions].
+template <class Keys, int Q, class Number>
+inline void add_up_pieces(const AttendArgs& a, int32_t first, int32_t from, int32_t to, int64_t begin, int64_t end,
+                          Number* out) {
   constexpr int H = queries_together<Q>(), N = quads_together<H>();
-  int32_t sums[2][Q][kPagePositions];
-  const CacheRows& rows = a.key_rows;
-  const int64_t all = cache_pieces(rows), parts = cache_parts(rows), quad_bytes = all * 64;
-  const int64_t begin[3] = {0, ceil_div(rows.first, 16), all}, next = next_offset(a.next_keys, a.keys);
-  const int64_t fetched = pieces_fetched_by_scoring(a);
-  const int32_t end = (to + 3) / 4;
+  const int64_t pieces = cache_pieces(a.key_rows), quad_bytes = pieces * 64;
+  const int64_t next = next_offset(a.next_keys, a.keys), fetched = fetched_by_scoring(a, pieces) - begin;
   const auto some = [&]<int M>(int32_t quad) {
     for (int i = 0; i < Q; i += H) {
-      for (int64_t part = 0; part < parts; ++part) {
-        dot_int8_quads<H, M>(bytes_at(a.keys, quad * quad_bytes + begin[part] * 64), quad_bytes,
-                             bytes_at(a.q, (first + i) * a.q_stride + begin[part] * 16), a.q_stride,
-                             begin[part + 1] - begin[part], next, i ? 0 : fetched - begin[part],
-                             sums[part][i] + 4 * quad);
-      }
+      add_up<Keys, H, M>(bytes_at(a.keys, quad * quad_bytes + begin * 64), quad_bytes,
+                         bytes_at(a.q, (first + i) * a.q_stride + begin * 16), a.q_stride, end - begin, next,
+                         i ? 0 : fetched, out + int64_t{i} * kPagePositions + 4 * quad);
     }
   };
+  const int32_t last = (to + 3) / 4;
   int32_t quad = from / 4;
-  for (; quad + N <= end; quad += N) some.template operator()<N>(quad);
-  for (; quad < end; ++quad) some.template operator()<1>(quad);
+  for (; quad + N <= last; quad += N) some.template operator()<N>(quad);
+  for (; quad < last; ++quad) some.template operator()<1>(quad);
+}
+
+template <int Q>
+inline void score_bf16(const AttendArgs& a, int32_t first, int32_t from, int32_t to) {
+  float* out = a.scores + int64_t{first} * kPagePositions;
+  add_up_pieces<Bf16Keys, Q>(a, first, from, to, 0, cache_pieces(a.key_rows), out);
+  for (int i = 0; i < Q; ++i) {
+    float* scores = out + int64_t{i} * kPagePositions;
+    for (int32_t p = from / 16 * 16; p < to; p += 16) store(scores + p, mul(load(scores + p), set1(a.scale)));
+  }
+}
+
+template <int Q>
+inline void score_int8(const AttendArgs& a, int32_t first, int32_t from, int32_t to) {
+  int32_t sums[2][Q][kPagePositions];
+  const CacheRows& rows = a.key_rows;
+  const int64_t all = cache_pieces(rows), parts = cache_parts(rows), next = next_offset(a.next_keys, a.keys);
+  const int64_t begin[3] = {0, ceil_div(rows.first, 16), all};
+  for (int64_t part = 0; part < parts; ++part) {
+    add_up_pieces<Int8Keys, Q>(a, first, from, to, begin[part], begin[part + 1], sums[part][0]);
+  }
   const float* scales = reinterpret_cast<const float*>(bytes_at(a.keys, all * 16 * kPagePositions));
   for (int64_t i = 0; i < parts * kPagePositions; i += 16) fetch(bytes_at(scales + i, next));
   for (int i = 0; i < Q; ++i) {
@@ -172,8 +154,8 @@ inline void mix_bf16_columns(const AttendArgs& a, int32_t first, int32_t from, i
   const bool two = d / 8 + 1 < pieces;
   const int64_t columns = ceil_div(dim, 8);
   const uint8_t* next = bytes_at(a.values, next_offset(a.next_values, a.values));
-  const int64_t fetched[2] = {piece_fetched_by_mixing(a, d / 8, columns),
-                              piece_fetched_by_mixing(a, d / 8 + 1, columns)};
+  const int64_t fetched[2] = {fetched_by_mixing(a, pieces, d / 8, columns),
+                              fetched_by_mixing(a, pieces, d / 8 + 1, columns)};
   float* acc = a.acc + first * dim + d;
   F total[Q];
 #pragma GCC unroll 16
@@ -215,7 +197,7 @@ inline void mix_int8_columns(const AttendArgs& a, int32_t first, int32_t from, i
   const uint8_t* next = bytes_at(a.values, next_offset(a.next_values, a.values));
   int64_t fetched[N];
 #pragma GCC unroll 4
-  for (int n = 0; n < N; ++n) fetched[n] = piece_fetched_by_mixing(a, d / 16 + n, ceil_div(dim, 16));
+  for (int n = 0; n < N; ++n) fetched[n] = fetched_by_mixing(a, pieces, d / 16 + n, ceil_div(dim, 16));
   I total[N][Q];
 #pragma GCC unroll 4
   for (int n = 0; n < N; ++n)
