@@ -7,7 +7,7 @@
 #include "kernels/tiles.h"
 
 namespace pensee {
-const Kernels kNeonKernels = {PENSEE_GENERIC_KERNELS("neon"), &kNeonTiles};
-const Kernels kNeonDotprodKernels = {PENSEE_GENERIC_KERNELS("neon_dotprod"), &kNeonDotprodTiles};
-const Kernels kNeonI8mmKernels = {PENSEE_GENERIC_KERNELS("neon_i8mm"), &kNeonI8mmTiles};
+const Kernels kNeonKernels = {PENSEE_GENERIC_KERNELS("neon", kRows), &kNeonTiles};
+const Kernels kNeonDotprodKernels = {PENSEE_GENERIC_KERNELS("neon_dotprod", kRows), &kNeonDotprodTiles};
+const Kernels kNeonI8mmKernels = {PENSEE_GENERIC_KERNELS("neon_i8mm", kRows), &kNeonI8mmTiles};
 }  // namespace pensee

@@ -6,5 +6,5 @@
 #include "kernels/tiles.h"
 
 namespace pensee {
-const Kernels kScalarKernels = {PENSEE_GENERIC_KERNELS("scalar"), &kScalarTiles};
+const Kernels kScalarKernels = {PENSEE_GENERIC_KERNELS("scalar", kRows), &kScalarTiles};
 }  // namespace pensee

@@ -78,6 +78,14 @@ struct AttendArgs {
   const void* next_values;
 };
 
+// What attention does with one type of rows: `count` queries from number `first` on, which see the same positions.
+struct RowKernels {
+  // scores[q][p] = scale * q . key, for the positions that the queries see; any numbers for others.
+  void (*score)(const AttendArgs& args, int32_t first, int32_t count);
+  // acc[q] = shrink[q] * acc[q] + the sum over those positions of scores[q][p] * value
+  void (*mix)(const AttendArgs& args, int32_t first, int32_t count, const float* shrink);
+};
+
 struct Kernels {
   const char* isa;  // "scalar", "avx2", "avx2_vnni", "avx512", "avx512_bf16", "neon", "neon_dotprod", "neon_i8mm"
 
@@ -118,6 +126,9 @@ extern const Kernels kAvx2Kernels;        // x86-64 builds only
 extern const Kernels kAvx2VnniKernels;    // x86-64 builds only
 extern const Kernels kAvx512Kernels;      // x86-64 builds only
 extern const Kernels kAvx512Bf16Kernels;  // x86-64 builds only
+// bf16 with its dot products, and int8 with AVX-VNNI: all that the last two tables do in their own way.
+extern const RowKernels kAvx512Bf16Rows;
+extern const RowKernels kAvx2VnniRows;
 extern const Kernels kNeonKernels;    // aarch64 builds only, as are the next
 extern const Kernels kNeonDotprodKernels;
 extern const Kernels kNeonI8mmKernels;

@@ -8,7 +8,7 @@ import subprocess
 import sys
 
 KERNEL = re.compile(r"/kernels/(tiles/)?(scalar|avx\w+|neon\w*)\.cpp\.o(bj)?$")
-TABLE = re.compile(r"pensee::k[A-Z][A-Za-z0-9]*(Kernels|Tiles)$")
+TABLE = re.compile(r"pensee::k[A-Z][A-Za-z0-9]*(Kernels|Tiles|Rows)$")
 
 
 def main():

@@ -7,6 +7,7 @@
 // queries on the multiply-adds bound it (float32: 16 a cycle with AVX2, 32 with AVX-512), before that the memory.
 #pragma once
 
+#include "kernels/generic/kernels.h"
 #include "kernels/generic/quads.h"
 
 namespace {
@@ -37,31 +38,32 @@ struct RowsInt4 {
   static F get_first(const uint8_t* row, int64_t d, int64_t) { return get(row, d); }
 };
 
-// scores[q][p] = scale * q . key, for Q queries and the N positions from p on.
+// scores[q][p] = scale * q . key, for Q queries and the N positions from p on; kFetch: of the next block, too, fetches
+// what fetched_by_scoring says.
 template <class Rows, int Q, int N, bool kFetch>
-inline void score_positions(const AttendArgs& a, int32_t first, int32_t p) {
+[[gnu::noinline]] void score_positions(const AttendArgs& a, int32_t first, int32_t p) {
   const int64_t key_bytes = cache_row_bytes(a.key_rows), q_stride = a.q_stride / 4;
   const uint8_t* key = bytes_at(a.keys, p * key_bytes);
   const float* q = static_cast<const float*>(a.q) + first * q_stride;
   const int64_t whole = a.key_rows.dim / 16 * 16, rest = a.key_rows.dim - whole;
   F dot[N][Q];
-#pragma GCC unroll 4
+#pragma GCC unroll kUnroll
   for (int n = 0; n < N; ++n)
-#pragma GCC unroll 16
+#pragma GCC unroll kUnroll
     for (int i = 0; i < Q; ++i) dot[n][i] = set1(0.0f);
   const int64_t next = next_offset(a.next_keys, a.keys), fetched = fetched_by_scoring(a, key_bytes);
   const int64_t step = 16 * key_bytes / a.key_rows.dim;  // bytes of 16 numbers
   for (int64_t d = 0, at = 0; d < whole; d += 16, at += step) {
     F k[N];
-#pragma GCC unroll 4
+#pragma GCC unroll kUnroll
     for (int n = 0; n < N; ++n) {
       k[n] = Rows::get(key + n * key_bytes, d);
       if (kFetch) fetch(key + n * key_bytes + at + (at < fetched ? next : 0));
     }
-#pragma GCC unroll 16
+#pragma GCC unroll kUnroll
     for (int i = 0; i < Q; ++i) {
       const F x = load(q + i * q_stride + d);
-#pragma GCC unroll 4
+#pragma GCC unroll kUnroll
       for (int n = 0; n < N; ++n) dot[n][i] = fma(x, k[n], dot[n][i]);
     }
   }
@@ -74,19 +76,16 @@ inline void score_positions(const AttendArgs& a, int32_t first, int32_t p) {
   }
 }
 
-template <class Rows, int Q>
-inline void score(const AttendArgs& a, int32_t first, int32_t from, int32_t to) {
-  if constexpr (Q > 8) {
-    score<Rows, Q / 2>(a, first, from, to);
-    score<Rows, Q / 2>(a, first + Q / 2, from, to);
-  } else {
+// Positions are rounded to whole N: what nobody sees may be scored. The next block is fetched once for all queries.
+template <class Rows>
+void score_rows(const AttendArgs& a, int32_t first, int32_t count) {
+  with_block(part_of(count), [&]<int Q>() {
     constexpr int N = Q * 2 <= kQuadSums ? 2 : 1;
-    const bool fetches = a.next_keys && first == 0;  // once for all queries
-    int32_t p = from;
-    for (; fetches && p + N <= to; p += N) score_positions<Rows, Q, N, true>(a, first, p);
-    for (; p + N <= to; p += N) score_positions<Rows, Q, N, false>(a, first, p);
-    for (; p < to; ++p) score_positions<Rows, Q, 1, false>(a, first, p);
-  }
+    for (int32_t i = first; i < first + count; i += Q) {
+      const auto some = i == 0 && a.next_keys ? score_positions<Rows, Q, N, true> : score_positions<Rows, Q, N, false>;
+      for (int32_t p = a.from[first] / N * N; p < a.to[first]; p += N) some(a, i, p);
+    }
+  });
 }
 
 // Turns scores into weights exp(score - max), moves max and sum on, and returns the factor that old sums shrink by.
@@ -108,91 +107,79 @@ inline float weigh(float* scores, int32_t count, float* max_state, float* sum_st
   return shrink;
 }
 
-// acc[q][d] += sum over positions of weight * value, for Q queries; acc first shrinks when `shrink` is given.
-template <class Rows, int Q>
-inline void mix_rows(const AttendArgs& a, int32_t first, int32_t from, int32_t to, const float* shrink) {
-  const auto* values = static_cast<const uint8_t*>(a.values);
-  float* acc = a.acc + static_cast<int64_t>(first) * a.value_dim;
-  const float* weights = a.scores + static_cast<int64_t>(first) * kPagePositions;
+// acc[q][d] += sum over positions [from, to) of weight * value, for `lanes` columns from d on and Q queries; acc first
+// shrinks when `shrink` is given.
+template <class Rows, int Q, bool kWhole>
+inline void mix_columns(const AttendArgs& a, int32_t first, int32_t from, int32_t to, const float* shrink, int64_t d) {
   const int64_t value_bytes = cache_row_bytes(a.value_rows), next = next_offset(a.next_values, a.values);
-  each_vector(a.value_dim, [&](int64_t d, int64_t lanes) {
-    const int64_t fetched = fetched_by_mixing(a, value_bytes, d, a.value_dim);
-    F total[Q];
-    for (int i = 0; i < Q; ++i) {
-      total[i] = load_n(acc + i * a.value_dim + d, lanes);
-      if (shrink) total[i] = mul(total[i], set1(shrink[i]));
-    }
-    const uint8_t* value = values + from * value_bytes;
-    for (int32_t p = from; p < to; ++p, value += value_bytes) {
-      const F v = lanes == 16 ? Rows::get(value, d) : Rows::get_first(value, d, lanes);
-      if (next) fetch(value + fetched + next);
-      for (int i = 0; i < Q; ++i) total[i] = fma(set1(weights[i * kPagePositions + p]), v, total[i]);
-    }
-    for (int i = 0; i < Q; ++i) store_n(acc + i * a.value_dim + d, total[i], lanes);
-  });
+  const int64_t fetched = fetched_by_mixing(a, value_bytes, d, a.value_dim), lanes = kWhole ? 16 : a.value_dim - d;
+  float* acc = a.acc + static_cast<int64_t>(first) * a.value_dim + d;
+  const float* weights = a.scores + static_cast<int64_t>(first) * kPagePositions;
+  F total[Q];
+#pragma GCC unroll kUnroll
+  for (int i = 0; i < Q; ++i) {
+    total[i] = load_n(acc + i * a.value_dim, lanes);
+    if (shrink) total[i] = mul(total[i], set1(shrink[i]));
+  }
+  const uint8_t* value = bytes_at(a.values, from * value_bytes);
+  for (int32_t p = from; p < to; ++p, value += value_bytes) {
+    const F v = kWhole ? Rows::get(value, d) : Rows::get_first(value, d, lanes);
+    fetch(value + fetched + next);
+#pragma GCC unroll kUnroll
+    for (int i = 0; i < Q; ++i) total[i] = fma(set1(weights[i * kPagePositions + p]), v, total[i]);
+  }
+#pragma GCC unroll kUnroll
+  for (int i = 0; i < Q; ++i) store_n(acc + i * a.value_dim, total[i], lanes);
 }
 
 // A few rows at a time: they lie a power of two apart as often as not, and all 64 would fall into few sets of L1.
-template <class Rows, int Q>
-inline void mix(const AttendArgs& a, int32_t first, int32_t from, int32_t to, const float* shrink) {
-  for (int32_t p = from; p < to; p += 16) {
-    mix_rows<Rows, Q>(a, first, p, p + 16 < to ? p + 16 : to, p == from ? shrink : nullptr);
-  }
+template <class Rows>
+void mix_rows(const AttendArgs& a, int32_t first, int32_t count, const float* shrink) {
+  const int32_t end = a.to[first];
+  with_block(count, [&]<int Q>() {
+    for (int32_t from = a.from[first]; from < end; from += 16) {
+      const int32_t to = from + 16 < end ? from + 16 : end;
+      const float* now = from == a.from[first] ? shrink : nullptr;
+      int64_t d = 0;
+      for (; d + 16 <= a.value_dim; d += 16) mix_columns<Rows, Q, true>(a, first, from, to, now, d);
+      for (int i = 0; i < Q && d < a.value_dim; ++i) {
+        mix_columns<Rows, 1, false>(a, first + i, from, to, now ? now + i : nullptr, d);
+      }
+    }
+  });
 }
 
-template <int Q>
-inline void score_by_type(const AttendArgs& a, int32_t first, int32_t from, int32_t to) {
-  const CacheType type = a.key_rows.type;
-  if (type == CacheType::f32) score<RowsF32, Q>(a, first, from, to);
-  if (type == CacheType::f16) score<RowsF16, Q>(a, first, from, to);
-  if (type == CacheType::int4) score<RowsInt4, Q>(a, first, from, to);
-  if (type == CacheType::bf16) score_bf16<Q>(a, first, from, to);
-  if (type == CacheType::int8) score_int8<Q>(a, first, from, to);
-}
+// A type's functions each (table.h: RowKernels), in the order of CacheType.
+struct RowTable {
+  const RowKernels* of[5];
+};
+constexpr RowKernels kF32Rows = {score_rows<RowsF32>, mix_rows<RowsF32>};
+constexpr RowKernels kF16Rows = {score_rows<RowsF16>, mix_rows<RowsF16>};
+constexpr RowKernels kBf16Rows = {score_bf16, mix_bf16};
+constexpr RowKernels kInt8Rows = {score_int8, mix_int8};
+constexpr RowKernels kInt4Rows = {score_rows<RowsInt4>, mix_rows<RowsInt4>};
+constexpr RowTable kRows = {&kF32Rows, &kF16Rows, &kBf16Rows, &kInt8Rows, &kInt4Rows};
 
-template <int Q>
-inline void mix_by_type(const AttendArgs& a, int32_t first, int32_t from, int32_t to, const float* shrink) {
-  const CacheType type = a.value_rows.type;
-  if (type == CacheType::f32) mix<RowsF32, Q>(a, first, from, to, shrink);
-  if (type == CacheType::f16) mix<RowsF16, Q>(a, first, from, to, shrink);
-  if (type == CacheType::int4) mix<RowsInt4, Q>(a, first, from, to, shrink);
-  if (type == CacheType::bf16) mix_bf16<Q>(a, first, from, to, shrink);
-  if (type == CacheType::int8) mix_int8<Q>(a, first, from, to, shrink);
-}
-
-template <int Q>
-void attend_block(const AttendArgs& a, int32_t first) {
-  const int32_t from = a.from[first], to = a.to[first];
-  score_by_type<Q>(a, first, from, to);
-  float shrink[Q];
-  for (int32_t i = 0; i < Q; ++i) {
-    const int32_t q = first + i;
-    shrink[i] = weigh(a.scores + static_cast<int64_t>(q) * kPagePositions + from, to - from, a.max + q, a.sum + q);
-  }
-  mix_by_type<Q>(a, first, from, to, shrink);
-}
-
-// The largest block that fits, and so on. kAttendQueries: what an ISA's registers hold the sums of.
-inline int32_t attend_some(const AttendArgs& a, int32_t first, int32_t count) {
-  if constexpr (kAttendQueries >= 16) {
-    if (count >= 16) return attend_block<16>(a, first), 16;
-    if (count >= 12) return attend_block<12>(a, first), 12;
-    if (count >= 8) return attend_block<8>(a, first), 8;
-  }
-  if (count >= 6) return attend_block<6>(a, first), 6;
-  if (count >= 4) return attend_block<4>(a, first), 4;
-  if (count == 3) return attend_block<3>(a, first), 3;
-  if (count == 2) return attend_block<2>(a, first), 2;
-  return attend_block<1>(a, first), 1;
-}
-
+template <const RowTable& kTable>
 void attend(const AttendArgs& a) {
+  const RowKernels& keys = *kTable.of[static_cast<int>(a.key_rows.type)];
+  const RowKernels& values = *kTable.of[static_cast<int>(a.value_rows.type)];
   for (int32_t q = 0; q < a.num_q;) {
     int32_t same = 1;
     while (q + same < a.num_q && a.from[q + same] == a.from[q] && a.to[q + same] == a.to[q]) ++same;
-    const int32_t end = q + same;
-    while (q < end && a.from[q] < a.to[q]) q += attend_some(a, q, end - q);
-    q = end;
+    const int32_t end = q + same, from = a.from[q], to = a.to[q];
+    if (from >= to) q = end;
+    while (q < end) {
+      const int32_t count = block_of(end - q);
+      keys.score(a, q, count);
+      float shrink[kMostQueries];
+      for (int32_t i = 0; i < count; ++i) {
+        float* scores = a.scores + static_cast<int64_t>(q + i) * kPagePositions + from;
+        shrink[i] = weigh(scores, to - from, a.max + q + i, a.sum + q + i);
+      }
+      values.mix(a, q, count, shrink);
+      q += count;
+    }
   }
 }
 
@@ -211,7 +198,7 @@ void attend_join(float* max_state, float* sum_state, float* acc, float max2, flo
 
 }  // namespace
 
-// The table of this ISA, all but its tiles.
-#define PENSEE_GENERIC_KERNELS(name) \
-  name, rms_norm, add_rows, add_scaled, swiglu, sigmoid, softmax, rope, rotate, to_cache, to_query, attend, \
+// The table of this ISA, all but its tiles. rows: a RowTable.
+#define PENSEE_GENERIC_KERNELS(name, rows) \
+  name, rms_norm, add_rows, add_scaled, swiglu, sigmoid, softmax, rope, rotate, to_cache, to_query, attend<rows>, \
       attend_join, argmax

@@ -4,30 +4,9 @@
 // with zeros (or with what the operation ignores); multiply-adds are fused: so all ISAs agree bit for bit.
 #pragma once
 
-#include "kernels/table.h"
+#include "kernels/generic/lanes.h"
 
 namespace {
-
-using namespace pensee;
-
-const float kInfinity = __builtin_inff();
-
-// Calls body(first, lanes) for each vector of n numbers; lanes is 16 but for the last.
-template <class Body>
-inline void each_vector(int64_t n, Body body) {
-  int64_t i = 0;
-  for (; i + 16 <= n; i += 16) body(i, int64_t{16});
-  if (i < n) body(i, n - i);
-}
-inline F load_n(const float* p, int64_t lanes) { return lanes == 16 ? load(p) : load_first(p, lanes); }
-inline void store_n(float* p, F a, int64_t lanes) { lanes == 16 ? store(p, a) : store_first(p, a, lanes); }
-// Lanes beyond `lanes` become `fill`.
-inline F load_filled(const float* p, int64_t lanes, float fill) {
-  if (lanes == 16) return load(p);
-  float room[16];
-  for (int i = 0; i < 16; ++i) room[i] = i < lanes ? p[i] : fill;
-  return load(room);
-}
 
 // e^x within 1 unit in the last place or two: 2^n * e^r, |r| <= ln(2)/2, a polynomial of degree 6 fitted to e^r.
 // Below -87.33 it is 0, above 88.37 infinity, NaN stays NaN.
@@ -141,11 +120,11 @@ template <int kBlock>
 inline void rotate_block(float* x, float norm) {
   constexpr int kVectors = kBlock / 16;
   F v[kVectors];
-#pragma GCC unroll 8
+#pragma GCC unroll kUnroll
   for (int i = 0; i < kVectors; ++i) v[i] = butterfly<8>(butterfly<4>(butterfly<2>(butterfly<1>(load(x + 16 * i)))));
-#pragma GCC unroll 3
+#pragma GCC unroll kUnroll
   for (int half = 1; half < kVectors; half *= 2) {
-#pragma GCC unroll 8
+#pragma GCC unroll kUnroll
     for (int i = 0; i < kVectors; ++i) {
       if (i & half) continue;
       const F a = v[i], b = v[i + half];
@@ -153,7 +132,7 @@ inline void rotate_block(float* x, float norm) {
       v[i + half] = sub(a, b);
     }
   }
-#pragma GCC unroll 8
+#pragma GCC unroll kUnroll
   for (int i = 0; i < kVectors; ++i) store(x + 16 * i, mul(v[i], set1(norm)));
 }
 
@@ -178,30 +157,6 @@ void rotate(float* x, int64_t n) {
     n -= block;
     x += block;
   }
-}
-
-// How n numbers become integers of at most `top` in magnitude. Not finite, or too large to add up: the scale is NaN, so
-// that nobody mistakes them for numbers.
-struct Rounding {
-  float scale;
-  float inverse;
-  bool finite;
-};
-inline Rounding rounding_of(const float* x, int64_t n, float top) {
-  F most = set1(0.0f), total = set1(0.0f);
-  each_vector(n, [&](int64_t i, int64_t lanes) {
-    const F magnitude = abs(load_n(x + i, lanes));
-    most = max(magnitude, most);
-    total = add(total, magnitude);
-  });
-  const float highest = largest(most);
-  const bool finite = sum(total) <= 3.4e38f, usable = finite && highest > 1e-30f;
-  return {usable ? highest / top : finite ? 0.0f : __builtin_nanf(""), usable ? top / highest : 0.0f, finite};
-}
-// Up to 16 numbers, nearest even; zeros behind them.
-inline void round_some(const float* x, int64_t n, const Rounding& r, int32_t* out) {
-  const F v = !r.finite || n <= 0 ? set1(0.0f) : n < 16 ? load_first(x, n) : load(x);
-  store_shifted_int(out, fma(v, set1(r.inverse), set1(12582912.0f)));
 }
 
 void to_int4(const float* x, uint8_t* out, int64_t n) {
@@ -268,12 +223,6 @@ void to_cache(const float* x, void* block, int64_t slot, const CacheRows& rows) 
     if (lanes < 16) memcpy(halves + i, room, static_cast<size_t>(lanes) * sizeof(uint16_t));
   });
 }
-
-// What follows the pieces of an int8 query.
-struct QueryScales {
-  float scale[2];
-  int32_t sum[2];
-};
 
 void to_query(const float* x, void* out, const CacheRows& rows) {
   uint8_t* at = static_cast<uint8_t*>(out);

@@ -16,7 +16,7 @@
 // all queries of a block share.
 #pragma once
 
-#include "kernels/generic/kernels.h"
+#include "kernels/generic/lanes.h"
 
 namespace {
 
@@ -33,16 +33,29 @@ inline int64_t fetched_by_mixing(const AttendArgs& a, int64_t whole, int64_t col
   const int64_t first = a.keys == a.values ? whole / 2 : 0;
   return first + column * (whole - first) / of;
 }
+
+// Attention is compiled for blocks of kBlocks queries, largest first (vec.h): what an ISA's registers hold the sums of.
+constexpr int kMostQueries = kBlocks[0];
+inline int32_t block_of(int32_t count) {
+  for (const int32_t block : kBlocks)
+    if (count >= block) return block;
+  return 0;
+}
+// Calls body<Q>() for Q == count, one of kBlocks.
+template <int kIndex = 0, class Body>
+inline void with_block(int32_t count, Body body) {
+  if constexpr (kIndex < static_cast<int>(sizeof(kBlocks) / sizeof(*kBlocks))) {
+    if (count == kBlocks[kIndex]) return body.template operator()<kBlocks[kIndex]>();
+    with_block<kIndex + 1>(count, body);
+  }
+}
+// Of a block, as many as leave room in registers for the sums of more than one position or column.
+inline int32_t part_of(int32_t count) { return count > 8 ? 8 : count; }
+
 // Quads at once, so that small blocks have sums enough to hide a product's latency.
 template <int Q>
 constexpr int quads_together() {
   return Q * 4 <= kQuadSums ? 4 : Q * 2 <= kQuadSums ? 2 : 1;
-}
-
-// Of a block of Q queries, as many as leave room in registers for their sums.
-template <int Q>
-constexpr int queries_together() {
-  return Q > 8 ? Q / 2 : Q;
 }
 
 // How a type's keys meet 16 bytes of a query.
@@ -61,81 +74,78 @@ struct Int8Keys {
 
 // What N quads and Q queries add up to. Of the next block, `next` bytes on, `fetched` pieces are fetched.
 template <class Keys, int Q, int N, class Number>
-inline void add_up(const uint8_t* keys, int64_t quad_bytes, const uint8_t* q, int64_t q_stride, int64_t pieces,
+[[gnu::noinline]] void add_up(const uint8_t* keys, int64_t quad_bytes, const uint8_t* q, int64_t q_stride, int64_t pieces,
                    int64_t next, int64_t fetched, Number* out) {
   typename Keys::Sum acc[N][Q];
-#pragma GCC unroll 4
+#pragma GCC unroll kUnroll
   for (int n = 0; n < N; ++n)
-#pragma GCC unroll 16
+#pragma GCC unroll kUnroll
     for (int i = 0; i < Q; ++i) acc[n][i] = Keys::zero();
   for (int64_t c = 0; c < pieces; ++c) {
     decltype(Keys::load(keys)) key[N];
-#pragma GCC unroll 4
+#pragma GCC unroll kUnroll
     for (int n = 0; n < N; ++n) {
       key[n] = Keys::load(keys + n * quad_bytes + 64 * c);
       fetch(keys + n * quad_bytes + 64 * c + (c < fetched ? next : 0));
     }
-#pragma GCC unroll 16
+#pragma GCC unroll kUnroll
     for (int i = 0; i < Q; ++i)
-#pragma GCC unroll 4
+#pragma GCC unroll kUnroll
       for (int n = 0; n < N; ++n) acc[n][i] = Keys::dot(key[n], q + i * q_stride + 16 * c, acc[n][i]);
   }
-#pragma GCC unroll 4
+#pragma GCC unroll kUnroll
   for (int n = 0; n < N; ++n) store_sums<Q>(acc[n], out + 4 * n, kPagePositions);
 }
 
-// The same for pieces [begin, end) of all quads that positions [from, to) lie in: out [Q, kPagePositions].
-template <class Keys, int Q, class Number>
-inline void add_up_pieces(const AttendArgs& a, int32_t first, int32_t from, int32_t to, int64_t begin, int64_t end,
-                          Number* out) {
-  constexpr int H = queries_together<Q>(), N = quads_together<H>();
+// The same for pieces [begin, end) of a block of queries and all quads that its positions lie in: out [count,
+// kPagePositions]. Quads are rounded to whole N: what nobody sees may be added up.
+template <class Keys, class Number>
+inline void add_up_pieces(const AttendArgs& a, int32_t first, int32_t count, int64_t begin, int64_t end, Number* out) {
   const int64_t pieces = cache_pieces(a.key_rows), quad_bytes = pieces * 64;
   const int64_t next = next_offset(a.next_keys, a.keys), fetched = fetched_by_scoring(a, pieces) - begin;
-  const auto some = [&]<int M>(int32_t quad) {
-    for (int i = 0; i < Q; i += H) {
-      add_up<Keys, H, M>(bytes_at(a.keys, quad * quad_bytes + begin * 64), quad_bytes,
-                         bytes_at(a.q, (first + i) * a.q_stride + begin * 16), a.q_stride, end - begin, next,
-                         i ? 0 : fetched, out + int64_t{i} * kPagePositions + 4 * quad);
-    }
-  };
-  const int32_t last = (to + 3) / 4;
-  int32_t quad = from / 4;
-  for (; quad + N <= last; quad += N) some.template operator()<N>(quad);
-  for (; quad < last; ++quad) some.template operator()<1>(quad);
+  with_block(part_of(count), [&]<int Q>() {
+    constexpr int N = quads_together<Q>();
+    for (int32_t quad = a.from[first] / 4 / N * N; 4 * quad < a.to[first]; quad += N)
+      for (int32_t i = 0; i < count; i += Q) {
+        add_up<Keys, Q, N>(bytes_at(a.keys, quad * quad_bytes + begin * 64), quad_bytes,
+                           bytes_at(a.q, (first + i) * a.q_stride + begin * 16), a.q_stride, end - begin, next,
+                           i ? 0 : fetched, out + int64_t{i} * kPagePositions + 4 * quad);
+      }
+  });
 }
 
-template <int Q>
-inline void score_bf16(const AttendArgs& a, int32_t first, int32_t from, int32_t to) {
+inline void score_bf16(const AttendArgs& a, int32_t first, int32_t count) {
+  const int32_t from = a.from[first] / 16 * 16, to = a.to[first];
   float* out = a.scores + int64_t{first} * kPagePositions;
-  add_up_pieces<Bf16Keys, Q>(a, first, from, to, 0, cache_pieces(a.key_rows), out);
-  for (int i = 0; i < Q; ++i) {
-    float* scores = out + int64_t{i} * kPagePositions;
-    for (int32_t p = from / 16 * 16; p < to; p += 16) store(scores + p, mul(load(scores + p), set1(a.scale)));
-  }
+  add_up_pieces<Bf16Keys>(a, first, count, 0, cache_pieces(a.key_rows), out);
+  const F scale = set1(a.scale);
+  for (int32_t i = 0; i < count; ++i, out += kPagePositions)
+    for (int32_t p = from; p < to; p += 16) store(out + p, mul(load(out + p), scale));
 }
 
-template <int Q>
-inline void score_int8(const AttendArgs& a, int32_t first, int32_t from, int32_t to) {
-  int32_t sums[2][Q][kPagePositions];
+inline void score_int8(const AttendArgs& a, int32_t first, int32_t count) {
+  int32_t sums[2][kMostQueries][kPagePositions];
+  const int32_t from = a.from[first] / 16 * 16, to = a.to[first];
+  const F scale = set1(a.scale);
   const CacheRows& rows = a.key_rows;
   const int64_t all = cache_pieces(rows), parts = cache_parts(rows), next = next_offset(a.next_keys, a.keys);
   const int64_t begin[3] = {0, ceil_div(rows.first, 16), all};
   for (int64_t part = 0; part < parts; ++part) {
-    add_up_pieces<Int8Keys, Q>(a, first, from, to, begin[part], begin[part + 1], sums[part][0]);
+    add_up_pieces<Int8Keys>(a, first, count, begin[part], begin[part + 1], sums[part][0]);
   }
   const float* scales = reinterpret_cast<const float*>(bytes_at(a.keys, all * 16 * kPagePositions));
   for (int64_t i = 0; i < parts * kPagePositions; i += 16) fetch(bytes_at(scales + i, next));
-  for (int i = 0; i < Q; ++i) {
+  for (int32_t i = 0; i < count; ++i) {
     QueryScales query;
     memcpy(&query, bytes_at(a.q, (first + i) * a.q_stride + all * 16), sizeof(query));
     float* scores = a.scores + int64_t{first + i} * kPagePositions;
-    for (int32_t p = from / 16 * 16; p < to; p += 16) {
+    for (int32_t p = from; p < to; p += 16) {
       F score = mul(floats_of(sums[0][i] + p, -kKeyBias * query.sum[0]), mul(load(scales + p), set1(query.scale[0])));
       if (parts == 2) {
         score = fma(floats_of(sums[1][i] + p, -kKeyBias * query.sum[1]),
                     mul(load(scales + kPagePositions + p), set1(query.scale[1])), score);
       }
-      store(scores + p, mul(score, set1(a.scale)));
+      store(scores + p, mul(score, scale));
     }
   }
 }
@@ -146,94 +156,115 @@ inline void only_seen(const AttendArgs& a, int32_t query, int32_t from, int32_t 
   for (int32_t p = 0; p < kPagePositions; ++p) weights[p] = p < from || p >= to ? 0.0f : all[p];
 }
 
+inline void copy_rows(const float* from, int64_t from_stride, float* to, int64_t to_stride, int64_t n, int32_t rows) {
+  for (int32_t i = 0; i < rows; ++i) memcpy(to + i * to_stride, from + i * from_stride, static_cast<size_t>(n) * 4);
+}
+// Calls body(d, acc, stride) for every kColumns numbers of the value, from number d on: query i's sums are at acc +
+// i * stride. The last ones, if fewer, are in a room of their own.
+template <int kColumns, class Body>
+inline void each_columns(const AttendArgs& a, int32_t first, int32_t count, Body body) {
+  const int64_t dim = a.value_dim;
+  float room[kMostQueries * kColumns];
+  for (int64_t d = 0; d < dim; d += kColumns) {
+    float* acc = a.acc + first * dim + d;
+    const bool whole = dim - d >= kColumns;
+    if (!whole) copy_rows(acc, dim, room, kColumns, dim - d, count);
+    body(d, whole ? acc : room, whole ? dim : kColumns);
+    if (!whole) copy_rows(room, kColumns, acc, dim, dim - d, count);
+  }
+}
+
 // 16 numbers of the value, from number d on, of Q queries.
 template <int Q>
-inline void mix_bf16_columns(const AttendArgs& a, int32_t first, int32_t from, int32_t to, const float* shrink,
-                             const uint32_t (*pairs)[kPagePositions / 2], int64_t d) {
-  const int64_t dim = a.value_dim, pieces = cache_pieces(a.value_rows), lanes = dim - d < 16 ? dim - d : 16;
+[[gnu::noinline]] void mix_bf16_columns(const AttendArgs& a, int32_t first, const float* shrink,
+                             const uint32_t (*pairs)[kPagePositions / 2], int64_t d, float* acc, int64_t stride) {
+  const int32_t from = a.from[first], to = a.to[first];
+  const int64_t pieces = cache_pieces(a.value_rows), columns = ceil_div(a.value_dim, 8);
   const bool two = d / 8 + 1 < pieces;
-  const int64_t columns = ceil_div(dim, 8);
   const uint8_t* next = bytes_at(a.values, next_offset(a.next_values, a.values));
   const int64_t fetched[2] = {fetched_by_mixing(a, pieces, d / 8, columns),
                               fetched_by_mixing(a, pieces, d / 8 + 1, columns)};
-  float* acc = a.acc + first * dim + d;
   F total[Q];
-#pragma GCC unroll 16
-  for (int i = 0; i < Q; ++i) total[i] = mul(load_n(acc + i * dim, lanes), set1(shrink[i]));
+#pragma GCC unroll kUnroll
+  for (int i = 0; i < Q; ++i) total[i] = mul(load(acc + i * stride), set1(shrink[i]));
   for (int32_t quad = from / 4; quad < (to + 3) / 4; ++quad) {
     // Positions that must not be seen may hold NaN, which a weight of zero does not silence.
     const int32_t begin = from > 4 * quad ? from - 4 * quad : 0, end = to < 4 * quad + 4 ? to - 4 * quad : 4;
     Pairs even, odd;
     load_columns(bytes_at(a.values, (quad * pieces + d / 8) * 64), two, begin, end, &even, &odd);
     for (const int64_t piece : fetched) fetch(next + (quad * pieces + piece) * 64);
-#pragma GCC unroll 16
+#pragma GCC unroll kUnroll
     for (int i = 0; i < Q; ++i) {
       total[i] = dot_pairs(even, set_pairs(pairs[i][2 * quad]), total[i]);
       total[i] = dot_pairs(odd, set_pairs(pairs[i][2 * quad + 1]), total[i]);
     }
   }
-#pragma GCC unroll 16
-  for (int i = 0; i < Q; ++i) store_n(acc + i * dim, total[i], lanes);
+#pragma GCC unroll kUnroll
+  for (int i = 0; i < Q; ++i) store(acc + i * stride, total[i]);
 }
 
-template <int Q>
-inline void mix_bf16(const AttendArgs& a, int32_t first, int32_t from, int32_t to, const float* shrink) {
-  uint32_t pairs[Q][kPagePositions / 2];
-  for (int i = 0; i < Q; ++i) {
+inline void mix_bf16(const AttendArgs& a, int32_t first, int32_t count, const float* shrink) {
+  const int32_t from = a.from[first], to = a.to[first];
+  uint32_t pairs[kMostQueries][kPagePositions / 2];
+  for (int32_t i = 0; i < count; ++i) {
     float weights[kPagePositions];
     uint16_t rounded[kPagePositions];
     only_seen(a, first + i, from, to, weights);
     for (int p = 0; p < kPagePositions; p += 16) store_bf16(rounded + p, load(weights + p));
     memcpy(pairs[i], rounded, sizeof(rounded));
   }
-  for (int64_t d = 0; d < a.value_dim; d += 16) mix_bf16_columns<Q>(a, first, from, to, shrink, pairs, d);
+  with_block(count, [&]<int Q>() {
+    each_columns<16>(a, first, Q, [&](int64_t d, float* acc, int64_t stride) {
+      mix_bf16_columns<Q>(a, first, shrink, pairs, d, acc, stride);
+    });
+  });
 }
 
-// N times 16 numbers of the value, from number d on, of Q queries.
+// N times 16 numbers of the value, from number d on, of Q queries. There may be fewer: what is read behind the last
+// piece of a quad are the next one's, or the block's scales.
 template <int Q, int N>
-inline void mix_int8_columns(const AttendArgs& a, int32_t first, int32_t from, int32_t to, const float* shrink,
-                             const uint32_t (*fours)[kPagePositions / 4], const float* scale, int64_t d) {
-  const int64_t dim = a.value_dim, pieces = cache_pieces(a.value_rows);
+[[gnu::noinline]] void mix_int8_columns(const AttendArgs& a, int32_t first, const float* shrink,
+                             const uint32_t (*fours)[kPagePositions / 4], const float* scale, int64_t d, float* acc,
+                             int64_t stride) {
+  const int32_t from = a.from[first], to = a.to[first];
+  const int64_t pieces = cache_pieces(a.value_rows);
   const uint8_t* next = bytes_at(a.values, next_offset(a.next_values, a.values));
   int64_t fetched[N];
-#pragma GCC unroll 4
-  for (int n = 0; n < N; ++n) fetched[n] = fetched_by_mixing(a, pieces, d / 16 + n, ceil_div(dim, 16));
+#pragma GCC unroll kUnroll
+  for (int n = 0; n < N; ++n) fetched[n] = fetched_by_mixing(a, pieces, d / 16 + n, ceil_div(a.value_dim, 16));
   I total[N][Q];
-#pragma GCC unroll 4
+#pragma GCC unroll kUnroll
   for (int n = 0; n < N; ++n)
-#pragma GCC unroll 16
+#pragma GCC unroll kUnroll
     for (int i = 0; i < Q; ++i) total[n][i] = zero_integers();
   for (int32_t quad = from / 4; quad < (to + 3) / 4; ++quad) {
-#pragma GCC unroll 4
+#pragma GCC unroll kUnroll
     for (int n = 0; n < N; ++n) {
       const Quads values = load_quads(bytes_at(a.values, (quad * pieces + d / 16 + n) * 64));
       fetch(next + (quad * pieces + fetched[n]) * 64);
-#pragma GCC unroll 16
+#pragma GCC unroll kUnroll
       for (int i = 0; i < Q; ++i) total[n][i] = dot_quads(values, fours[i][quad], total[n][i]);
     }
   }
-  float* acc = a.acc + first * dim + d;
-#pragma GCC unroll 4
-  for (int n = 0; n < N; ++n) {
-    const int64_t rest = dim - d - 16 * n, lanes = rest < 16 ? rest : 16;
-#pragma GCC unroll 16
+#pragma GCC unroll kUnroll
+  for (int n = 0; n < N; ++n)
+#pragma GCC unroll kUnroll
     for (int i = 0; i < Q; ++i) {
-      float* at = acc + i * dim + 16 * n;
-      store_n(at, fma(to_float(total[n][i]), set1(scale[i]), mul(load_n(at, lanes), set1(shrink[i]))), lanes);
+      float* at = acc + i * stride + 16 * n;
+      store(at, fma(to_float(total[n][i]), set1(scale[i]), mul(load(at), set1(shrink[i]))));
     }
-  }
 }
 
 // A chunk's weights, each with its value's scale, are rounded to 255 steps of the largest.
-template <int Q>
-inline void mix_int8(const AttendArgs& a, int32_t first, int32_t from, int32_t to, const float* shrink) {
+inline void mix_int8(const AttendArgs& a, int32_t first, int32_t count, const float* shrink) {
+  const int32_t from = a.from[first], to = a.to[first];
   const int64_t pieces = cache_pieces(a.value_rows);
   const float* scales = reinterpret_cast<const float*>(bytes_at(a.values, pieces * 16 * kPagePositions));
   const int64_t next = a.keys == a.values ? 0 : next_offset(a.next_values, a.values);
   for (int64_t i = 0; i < kPagePositions; i += 16) fetch(bytes_at(scales + i, next));
-  uint32_t fours[Q][kPagePositions / 4];
-  float scale[Q];
-  for (int i = 0; i < Q; ++i) {
+  uint32_t fours[kMostQueries][kPagePositions / 4];
+  float scale[kMostQueries];
+  for (int32_t i = 0; i < count; ++i) {
     float weights[kPagePositions];
     uint8_t rounded[kPagePositions];
     only_seen(a, first + i, from, to, weights);
@@ -247,11 +278,14 @@ inline void mix_int8(const AttendArgs& a, int32_t first, int32_t from, int32_t t
     }
     memcpy(fours[i], rounded, sizeof(rounded));
   }
-  constexpr int H = queries_together<Q>(), N = quads_together<H>();
-  int64_t d = 0;
-  for (; d + 16 * N <= a.value_dim; d += 16 * N)
-    for (int i = 0; i < Q; i += H) mix_int8_columns<H, N>(a, first + i, from, to, shrink + i, fours + i, scale + i, d);
-  for (; d < a.value_dim; d += 16) mix_int8_columns<Q, 1>(a, first, from, to, shrink, fours, scale, d);
+  with_block(part_of(count), [&]<int Q>() {
+    constexpr int N = quads_together<Q>();
+    each_columns<16 * N>(a, first, count, [&](int64_t d, float* acc, int64_t stride) {
+      for (int32_t i = 0; i < count; i += Q) {
+        mix_int8_columns<Q, N>(a, first + i, shrink + i, fours + i, scale + i, d, acc + i * stride, stride);
+      }
+    });
+  });
 }
 
 }  // namespace

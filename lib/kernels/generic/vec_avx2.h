@@ -141,7 +141,8 @@ inline F swap(F x) {
   if constexpr (H == 8) return {x.b, x.a};
 }
 
-constexpr int kAttendQueries = 6;
+constexpr int32_t kBlocks[] = {6, 4, 3, 2, 1};
+constexpr int kUnroll = 16;
 constexpr int kQuadSums = 6;
 
 // ---- quads.h

@@ -107,7 +107,8 @@ inline F swap(F x) {
   if constexpr (H == 8) return {_mm512_shuffle_f32x4(x.a, x.a, 0x4e)};
 }
 
-constexpr int kAttendQueries = 16;
+constexpr int32_t kBlocks[] = {16, 8, 6, 4, 3, 2, 1};
+constexpr int kUnroll = 16;
 constexpr int kQuadSums = 16;
 
 // ---- quads.h

@@ -126,7 +126,8 @@ inline F swap(F x) {
   if constexpr (H == 4 || H == 8) { PENSEE_QUADS(x.v[i ^ H / 4]); }
 }
 
-constexpr int kAttendQueries = 6;
+constexpr int32_t kBlocks[] = {6, 4, 3, 2, 1};
+constexpr int kUnroll = 16;
 constexpr int kQuadSums = 4;
 
 // ---- quads.h

@@ -182,7 +182,8 @@ inline F swap(F x) {
   return r;
 }
 
-constexpr int kAttendQueries = 6;
+constexpr int32_t kBlocks[] = {4, 1};
+constexpr int kUnroll = 1;
 constexpr int kQuadSums = 1;
 
 // ---- quads.h
