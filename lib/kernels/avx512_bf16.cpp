@@ -1,5 +1,5 @@
-// Attention to bf16 rows for x86-64 with AVX-512 as in avx512.cpp and BF16: Intel from Cooper Lake (2020), AMD from Zen 4
-// (2022) on.
+// Attention to bf16 rows for x86-64 with AVX-512 as in avx512.cpp and BF16: Intel from Cooper Lake (2020), AMD from
+// Zen 4 (2022) on.
 // clang-format off
 #include "kernels/generic/vec_avx512.h"
 // clang-format on

@@ -74,8 +74,8 @@ struct Int8Keys {
 
 // What N quads and Q queries add up to. Of the next block, `next` bytes on, `fetched` pieces are fetched.
 template <class Keys, int Q, int N, class Number>
-[[gnu::noinline]] void add_up(const uint8_t* keys, int64_t quad_bytes, const uint8_t* q, int64_t q_stride, int64_t pieces,
-                   int64_t next, int64_t fetched, Number* out) {
+[[gnu::noinline]] void add_up(const uint8_t* keys, int64_t quad_bytes, const uint8_t* q, int64_t q_stride,
+                              int64_t pieces, int64_t next, int64_t fetched, Number* out) {
   typename Keys::Sum acc[N][Q];
 #pragma GCC unroll kUnroll
   for (int n = 0; n < N; ++n)
