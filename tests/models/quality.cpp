@@ -1,7 +1,8 @@
 // model_quality TEXT [tokens] MODEL...: what a backend's rounding costs in quality. Scores the text in float32
-// arithmetic on the decoded weights (OpenBLAS, else oneDNN), then in each other way, and prints rows of a table in
-// Markdown with the distance (models/quality.h); and how far its decoded weights lie from those of the first model, for
-// files of one model in several types, as tests/bench/requantise.py makes. Not a test: real weights are needed.
+// arithmetic on the decoded weights (OpenBLAS, else oneDNN), then in each other way, of a mixture also with float32's
+// choice of experts, and prints rows of a table in Markdown with the distance (models/quality.h); and how far its
+// decoded weights lie from those of the first model, for files of one model in several types, as
+// tests/bench/requantise.py makes. Not a test: real weights are needed.
 #include <cstdio>
 #include <cstdlib>
 
@@ -50,6 +51,10 @@ bool measure(const std::string& model, const std::string& text, size_t most, std
     const auto other = score_text(model, text, most, options_of(way));
     if (!other.ok()) return std::printf("%s\n", other.status().message().c_str()), false;
     print_row(name, way.name, *truth, *other);
+    if (truth->routing.ids.empty()) continue;
+    const auto replayed = score_text(model, text, most, options_of(way), &truth->routing);
+    if (!replayed.ok()) return std::printf("%s\n", replayed.status().message().c_str()), false;
+    print_row(name, (std::string(way.name) + ", float32's experts").c_str(), *truth, *replayed);
   }
   return true;
 }

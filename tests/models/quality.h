@@ -15,16 +15,21 @@ namespace pensee::test {
 struct Scored {
   std::vector<int32_t> ids;
   std::vector<std::vector<float>> logits;
+  ExpertRow routing;
 };
 
+// With `experts`, of the same text, these are taken in place of the router's choice.
 inline Result<Scored> score_text(const std::string& model, const std::string& text, size_t most,
-                                 const EngineOptions& options) {
+                                 const EngineOptions& options, const ExpertRow* experts = nullptr) {
   PENSEE_ASSIGN(const auto engine, open_engine(model, options));
   PENSEE_TRY(engine->require_tokenizer());
   Scored found;
   PENSEE_ASSIGN(found.ids, engine->content.tokenizer->encode(text, {}));
   found.ids.resize(std::min(found.ids.size(), most));
-  PENSEE_TRY(engine->score(found.ids, {}, [&](int64_t, std::span<const float> row) {
+  ScoreOptions how;
+  how.routing = &found.routing;
+  if (experts) how.replay = experts->ids;
+  PENSEE_TRY(engine->score(found.ids, how, [&](int64_t, std::span<const float> row) {
     found.logits.emplace_back(row.begin(), row.end());
   }));
   return found;
