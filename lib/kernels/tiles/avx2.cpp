@@ -22,6 +22,57 @@ constexpr int kIntTokens = 4;    // 8 accumulators, one half of the rows at a ti
 constexpr int kByteOffset8 = 0;
 }  // namespace
 
+#define PENSEE_TILE_STORES
+#include "kernels/tiles.h"
+
+namespace {
+
+inline __m256i integers(__m256 shifted) {
+  return _mm256_sub_epi32(_mm256_castps_si256(shifted), _mm256_set1_epi32(0x4b400000));
+}
+inline int32_t sum_of(__m256i x) {
+  __m128i y = _mm_add_epi32(_mm256_castsi256_si128(x), _mm256_extracti128_si256(x, 1));
+  y = _mm_add_epi32(y, _mm_shuffle_epi32(y, 0x4e));
+  return _mm_cvtsi128_si32(_mm_add_epi32(y, _mm_shuffle_epi32(y, 0xb1)));
+}
+inline __m256i joined(F x) { return _mm256_add_epi32(integers(x.a), integers(x.b)); }
+inline int32_t sum_of(F x) { return sum_of(joined(x)); }
+inline int32_t sum_of(F x, F y) { return sum_of(_mm256_add_epi32(joined(x), joined(y))); }
+// Magnitudes of floats are ordered as their bits are, and what is not finite is above all others.
+inline float largest_of(F x, F y, bool* finite) {
+  const auto magnitude = [](__m256 v) {
+    return _mm256_and_si256(_mm256_castps_si256(v), _mm256_set1_epi32(0x7fffffff));
+  };
+  const __m256i top8 = _mm256_max_epi32(_mm256_max_epi32(magnitude(x.a), magnitude(x.b)),
+                                        _mm256_max_epi32(magnitude(y.a), magnitude(y.b)));
+  __m128i top = _mm_max_epi32(_mm256_castsi256_si128(top8), _mm256_extracti128_si256(top8, 1));
+  top = _mm_max_epi32(top, _mm_shuffle_epi32(top, 0x4e));
+  top = _mm_max_epi32(top, _mm_shuffle_epi32(top, 0xb1));
+  *finite = _mm_cvtsi128_si32(top) < 0x7f800000;
+  return _mm_cvtss_f32(_mm_castsi128_ps(top));
+}
+inline void store_numbers(F x, F y, pensee::ByteOrder, int16_t* out) {
+  const auto put = [&](F v, int16_t* to) {  // packing goes by halves
+    const __m256i packed = _mm256_packs_epi32(integers(v.a), integers(v.b));
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), _mm256_permute4x64_epi64(packed, 0xd8));
+  };
+  put(x, out);
+  put(y, out + 16);
+}
+// Orders as in tile.h.
+inline void store_numbers(F x, F y, pensee::ByteOrder order, int8_t* out) {
+  const __m256i words = _mm256_packs_epi16(_mm256_packs_epi32(integers(x.a), integers(x.b)),
+                                           _mm256_packs_epi32(integers(y.a), integers(y.b)));
+  const __m256i in_order = _mm256_permutevar8x32_epi32(words, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
+  const __m128i from = order == pensee::ByteOrder::bytes
+                           ? _mm_setr_epi8(0, 2, 1, 3, 4, 6, 5, 7, 8, 10, 9, 11, 12, 14, 13, 15)
+                           : _mm_setr_epi8(0, 4, 1, 5, 2, 6, 3, 7, 8, 12, 9, 13, 10, 14, 11, 15);
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(out),
+                      _mm256_shuffle_epi8(in_order, _mm256_broadcastsi128_si256(from)));
+}
+
+}  // namespace
+
 #include "kernels/tiles/tile.h"
 
 namespace {
