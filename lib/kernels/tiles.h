@@ -1,5 +1,5 @@
-// Packed layouts and the dot tiles that read them. A tile multiplies one row block (16 output rows, interleaved: each
-// row is one 32-bit lane) with any number of activation rows. Integer sums are exact, float sums run group by group
+// Packed layouts and the dot tiles that read them. A tile multiplies row blocks (16 output rows, interleaved: each row
+// is one 32-bit lane) with any number of activation rows. Integer sums are exact, float sums run group by group
 // in the order of K, so a result depends on its row alone and is the same on every ISA.
 //
 // Quantised layouts: a row block is [scales, padded to 64 bytes][planes]. Planes, for each group of 32 of K:
@@ -36,7 +36,8 @@ constexpr int kSuperGroups = 8;  // groups of a k layout's super-block
 
 enum class Layout : uint8_t { f32, f16, bf16, f8, u4s, u4m, u4k, u5s, u5m, u5k, u6k, i8s, count };
 constexpr int kLayouts = static_cast<int>(Layout::count);
-static constexpr bool is_float(Layout l) { return l <= Layout::f8; }
+constexpr int kFloatLayouts = 4, kQuantisedLayouts = kLayouts - kFloatLayouts;
+static constexpr bool is_float(Layout l) { return static_cast<int>(l) < kFloatLayouts; }
 
 // A group of quantised activations, x[i] = scale * q[i]. A group that holds an infinity or NaN has q = 0 and
 // scale = NaN; one whose largest magnitude is below 1e-30 counts as zero.
@@ -62,17 +63,16 @@ struct Start {
 enum class ByteOrder : uint8_t { nibbles, bytes };  // of u4, u5 and u6 layouts; of i8
 
 struct TileArgs {
-  const uint8_t* scales;  // quantised layouts and f8: the row block's; other float layouts: unused
-  const uint8_t* planes;  // float layouts but f8: the row block
-  int64_t cols;           // K
-  const void* x;          // [tokens] float, Group16 or Group8 rows
-  int64_t x_stride;       // bytes from one to the next
-  float* const* y;        // [tokens] where the row block's outputs go
+  const uint8_t* scales;  // where the first row block begins
+  const uint8_t* planes;
+  int64_t block_bytes;  // from one row block to the next
+  int64_t row_blocks;
+  int64_t cols;       // K
+  const void* x;      // [tokens] float, Group16 or Group8 rows
+  int64_t x_stride;   // bytes from one to the next
+  float* const* y;    // [tokens] where the outputs of the row blocks go
   int64_t tokens;
   int rows;  // 1..16: outputs that exist, of the last row block
-  // 0, or bytes from this row block to the next, which is multiplied too, so that activations are loaded once for both:
-  // y goes on with its outputs.
-  int64_t second;
 };
 
 // The start that a layout's tile wants.
@@ -85,19 +85,30 @@ static constexpr Start start_of(Layout l, int byte_offset) {
 
 using Tile = void (*)(const TileArgs&);
 
-struct TileTable {
-  Tile with_int16[kLayouts];  // float layouts take float rows here and below
-  Tile with_int8[kLayouts];
+struct SharedTiles {  // what an ISA's extensions may take from it
+  Tile floats[kFloatLayouts];
+  Tile with_int16[kQuantisedLayouts];
   void (*quantise16)(const float* x, int64_t cols, Start start, Group16* out);
   void (*quantise8)(const float* x, int64_t cols, ByteOrder order, Start start, Group8* out);
-  int byte_offset8;  // what with_int8 adds to the weights of i8s
-  bool pairs;        // quantised tiles take TileArgs::second
 };
+struct TileTable {
+  const SharedTiles* shared;
+  const Tile* with_int16;
+  Tile with_int8[kQuantisedLayouts];
+  int byte_offset8;  // what with_int8 adds to the weights of i8s
+};
+static constexpr Tile tile_of(const TileTable& table, Layout l, bool int8) {
+  const int i = static_cast<int>(l);
+  if (is_float(l)) return table.shared->floats[i];
+  return (int8 ? table.with_int8 : table.with_int16)[i - kFloatLayouts];
+}
 
 extern const TileTable kScalarTiles;
+extern const SharedTiles kAvx2SharedTiles;  // x86-64 builds only
 extern const TileTable kAvx2Tiles;         // x86-64 builds only
 extern const TileTable kAvx2VnniTiles;     // x86-64 builds only
 extern const TileTable kAvx512Tiles;       // x86-64 builds only
+extern const SharedTiles kNeonSharedTiles;  // aarch64 builds only
 extern const TileTable kNeonTiles;         // aarch64 builds only
 extern const TileTable kNeonDotprodTiles;  // aarch64 builds only
 extern const TileTable kNeonI8mmTiles;     // aarch64 builds only

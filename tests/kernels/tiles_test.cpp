@@ -1,5 +1,6 @@
 // The dot tiles, one table against scalar bit for bit: random stored blocks (also with infinite scales), every layout,
-// both kinds of activations, odd numbers of tokens and rows, canaries around outputs and quantised activations.
+// both kinds of activations, odd numbers of tokens, row blocks and rows, canaries around outputs and quantised
+// activations.
 #include "kernels/tiles.h"
 
 #include "backends/native/layouts.h"
@@ -10,13 +11,25 @@ using namespace pensee::testing;
 
 namespace {
 
-struct Block {
+// Row blocks one behind another, of which the last has `rows` rows and the others 16.
+struct Blocks {
   std::vector<uint8_t> bytes;
   Layout layout;
-  int64_t cols;
+  int64_t cols, size;
+  int last_rows;
 
-  Block(std::mt19937& random, StoredType type, int64_t c, int rows, bool wild) : cols(c) {
+  Blocks(std::mt19937& random, StoredType type, int64_t c, int64_t count, int rows, bool wild)
+      : cols(c), last_rows(rows) {
     layout = native::layout_of(type).layout;
+    size = native::row_block_bytes(layout, cols);
+    bytes.resize(static_cast<size_t>(count * size) + 64);
+    for (int64_t b = 0; b < count; ++b) {
+      const int has = b + 1 < count ? kTileRows : rows;
+      const auto raw = stored_rows(random, type, has, wild);
+      native::pack_row_block(type, raw.data(), has, cols, data(b));
+    }
+  }
+  std::vector<std::byte> stored_rows(std::mt19937& random, StoredType type, int rows, bool wild) const {
     const StoredTypeInfo& stored = info(type);
     const size_t block_bytes = static_cast<size_t>(stored.block_bytes);
     std::vector<std::byte> raw(static_cast<size_t>(rows) * row_bytes(type, cols));
@@ -27,10 +40,11 @@ struct Block {
         stored.decode(raw.data() + at, decoded.data(), 1);
       } while (!wild && !std::all_of(decoded.begin(), decoded.end(), [](float v) { return std::abs(v) < 100; }));
     }
-    bytes.resize(static_cast<size_t>(native::row_block_bytes(layout, cols)) + 64);
-    native::pack_row_block(type, raw.data(), rows, cols, data());
+    return raw;
   }
-  uint8_t* data() { return bytes.data() + (64 - reinterpret_cast<uintptr_t>(bytes.data()) % 64) % 64; }
+  uint8_t* data(int64_t block = 0) {
+    return bytes.data() + (64 - reinterpret_cast<uintptr_t>(bytes.data()) % 64) % 64 + block * size;
+  }
 };
 
 struct Rows {
@@ -52,51 +66,30 @@ struct Rows {
       const ByteOrder order = layout == Layout::i8s ? ByteOrder::bytes : ByteOrder::nibbles;
       uint8_t* to = room.data() + i * stride;
       const Start start = start_of(layout, int8 ? k.tiles->byte_offset8 : 0);
-      int8 ? k.tiles->quantise8(x.data() + i * cols, cols, order, start, reinterpret_cast<Group8*>(to))
-           : k.tiles->quantise16(x.data() + i * cols, cols, start, reinterpret_cast<Group16*>(to));
+      int8 ? k.tiles->shared->quantise8(x.data() + i * cols, cols, order, start, reinterpret_cast<Group8*>(to))
+           : k.tiles->shared->quantise16(x.data() + i * cols, cols, start, reinterpret_cast<Group16*>(to));
     }
     CHECK(room.intact());
     prepared.assign(room.data(), room.data() + m * stride);
   }
 };
 
-// Outputs [m][16], each row between canaries.
-std::vector<float> run(const Kernels& k, Block& block, const Rows& rows, int64_t m, int outputs, bool int8) {
+// Outputs [m][those of row blocks `first` to the last], each row between canaries.
+std::vector<float> run(const Kernels& k, Blocks& w, int64_t first, int64_t count, const Rows& rows, int64_t m,
+                       bool int8) {
+  const int64_t outputs = (count - 1) * kTileRows + w.last_rows;
   std::vector<float*> out;
   std::vector<Walled<float>> y(static_cast<size_t>(m), Walled<float>(outputs));
-  for (int64_t i = 0; i < m; ++i) out.push_back(y[static_cast<size_t>(i)].data());
-  const uint8_t* at = block.data();
-  const uint8_t* planes = at + native::planes_at(block.layout, block.cols);
-  const TileArgs args = {at, planes, block.cols, rows.prepared.data(), rows.stride, out.data(), m, outputs, 0};
-  (int8 ? k.tiles->with_int8 : k.tiles->with_int16)[static_cast<int>(block.layout)](args);
+  for (auto& row : y) out.push_back(row.data());
+  const uint8_t* at = w.data(first);
+  tile_of(*k.tiles, w.layout, int8)({at, at + native::planes_at(w.layout, w.cols), w.size, count, w.cols,
+                                     rows.prepared.data(), rows.stride, out.data(), m, w.last_rows});
   std::vector<float> all;
   for (auto& row : y) {
     CHECK(row.intact());
     all.insert(all.end(), row.data(), row.data() + outputs);
   }
   return all;
-}
-
-// The same block twice, one behind the other, in one call: the first has 16 outputs, the second `outputs`.
-void check_two(const Kernels& k, Block& block, const Rows& rows, int64_t m, int outputs, bool int8,
-               const std::vector<float>& expected) {
-  const int64_t size = native::row_block_bytes(block.layout, block.cols);
-  std::vector<uint8_t> room(static_cast<size_t>(2 * size) + 64);
-  uint8_t* at = room.data() + (64 - reinterpret_cast<uintptr_t>(room.data()) % 64) % 64;
-  std::memcpy(at, block.data(), static_cast<size_t>(size));
-  std::memcpy(at + size, block.data(), static_cast<size_t>(size));
-  std::vector<Walled<float>> y(static_cast<size_t>(m), Walled<float>(kTileRows + outputs));
-  std::vector<float*> out;
-  for (auto& row : y) out.push_back(row.data());
-  const uint8_t* planes = at + native::planes_at(block.layout, block.cols);
-  (int8 ? k.tiles->with_int8 : k.tiles->with_int16)[static_cast<int>(block.layout)](
-      {at, planes, block.cols, rows.prepared.data(), rows.stride, out.data(), m, outputs, size});
-  for (int64_t i = 0; i < m; ++i) {
-    const float* row = y[static_cast<size_t>(i)].data();
-    CHECK(y[static_cast<size_t>(i)].intact());
-    CHECK(first_difference(row, expected.data() + i * outputs, outputs) == -1);
-    CHECK(first_difference(row + kTileRows, expected.data() + i * outputs, outputs) == -1);
-  }
 }
 
 // `starts`: those of int8 activations for i8s are an ISA's own.
@@ -124,22 +117,28 @@ TEST_CASE("tiles: every layout and table agrees with scalar bit for bit") {
     const int64_t unit = info(stored).block_elements;
     for (int64_t cols : {unit, unit == 1 ? 37 : unit * 3, unit == 1 ? 130 : unit * 2}) {
       for (Temper temper : kTempers) {
-        for (int64_t m : {1, 2, 3, 5, 7, 17}) {
-          const int outputs = m % 3 == 1 ? 16 : static_cast<int>(1 + random() % 16);
-          Block block(random, stored, cols, outputs, temper == Temper::extreme);
+        for (int64_t m : {1, 2, 3, 4, 5, 7, 8, 17}) {
+          const int last_rows = m % 3 == 1 ? 16 : static_cast<int>(1 + random() % 16);
+          constexpr int64_t kBlocks = 7;  // fours, pairs and one that is left
+          Blocks w(random, stored, cols, kBlocks, last_rows, temper == Temper::extreme);
           const auto x = numbers(random, m * cols, temper);
           for (bool int8 : {false, true}) {
-            const Rows rows(scalar, x, m, cols, block.layout, int8);
-            const auto expected = run(scalar, block, rows, m, outputs, int8);
+            const Rows rows(scalar, x, m, cols, w.layout, int8);
+            const auto expected = run(scalar, w, 0, kBlocks, rows, m, int8);
             for (const Kernels* k : tables()) {
               INFO(native::layout_of(stored).name << "_tile." << k->isa << (int8 ? ".int8" : ".int16") << ".m" << m
                                                   << "_k" << cols);
-              const Rows mine(*k, x, m, cols, block.layout, int8);
-              const bool starts = !int8 || block.layout != Layout::i8s;
-              if (!is_float(block.layout)) CHECK(same_groups(mine.prepared, rows.prepared, int8 ? 32 : 64, starts));
-              const auto got = run(*k, block, mine, m, outputs, int8);
-              CHECK(first_difference(got.data(), expected.data(), static_cast<int64_t>(got.size())) == -1);
-              if (k->tiles->pairs && !is_float(block.layout)) check_two(*k, block, mine, m, outputs, int8, expected);
+              const Rows mine(*k, x, m, cols, w.layout, int8);
+              const bool starts = !int8 || w.layout != Layout::i8s;
+              if (!is_float(w.layout)) CHECK(same_groups(mine.prepared, rows.prepared, int8 ? 32 : 64, starts));
+              for (int64_t count : {1, 2, 7}) {
+                const auto got = run(*k, w, kBlocks - count, count, mine, m, int8);
+                const int64_t before = (kBlocks - count) * kTileRows, outputs = static_cast<int64_t>(got.size()) / m;
+                for (int64_t i = 0; i < m; ++i) {
+                  const float* row = expected.data() + i * (before + outputs) + before;
+                  CHECK(first_difference(got.data() + i * outputs, row, outputs) == -1);
+                }
+              }
             }
           }
         }
@@ -157,7 +156,7 @@ TEST_CASE("tiles: the largest integers do not overflow") {
     for (uint8_t fill : {0xff, 0x80, 0x00, 0x7f}) {
       std::vector<std::byte> raw(16 * row_bytes(stored, cols), static_cast<std::byte>(fill));
       std::mt19937 random(1);
-      Block block(random, stored, cols, 16, true);
+      Blocks block(random, stored, cols, 1, 16, true);
       native::pack_row_block(stored, raw.data(), 16, cols, block.data());
       uint8_t* scales = block.data();
       for (int64_t i = 0; i < native::planes_at(layout, cols); i += 2) {  // halves 1.0, byte scales 60
@@ -174,7 +173,7 @@ TEST_CASE("tiles: the largest integers do not overflow") {
           for (bool int8 : {false, true}) {
             INFO(native::layout_of(stored).name << "." << k->isa << (int8 ? ".int8" : ".int16"));
             const Rows rows(*k, x, 5, cols, layout, int8);
-            const auto got = run(*k, block, rows, 5, 16, int8);
+            const auto got = run(*k, block, 0, 1, rows, 5, int8);
             CHECK(std::abs(got[4 * 16 + 3] - expected) <= 1e-6 * std::abs(expected) + 1e-3);
           }
         }

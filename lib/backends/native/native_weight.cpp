@@ -75,8 +75,8 @@ NativeWeight::Rows NativeWeight::prepare(View x, const int32_t* ids, int64_t row
   const auto quantise = [&](int64_t r) {
     std::byte* out = prepared + r * stride;
     const float* in = x.row(ids ? ids[r] : r);
-    if (wide) return tiles_.quantise16(in, cols, start, reinterpret_cast<Group16*>(out));
-    tiles_.quantise8(in, cols, order, start, reinterpret_cast<Group8*>(out));
+    if (wide) return tiles_.shared->quantise16(in, cols, start, reinterpret_cast<Group16*>(out));
+    tiles_.shared->quantise8(in, cols, order, start, reinterpret_cast<Group8*>(out));
   };
   // A task of 8192 numbers takes about 2 microseconds; for few rows waking others would cost more than they save.
   const bool alone = rows_of_x * cols < 32768;
@@ -102,18 +102,10 @@ NativeWeight::Rows NativeWeight::by_slot(const Groups& groups, const Rows& prepa
 
 void NativeWeight::row_blocks_of(int64_t matrix, int64_t block, int64_t last, const Rows& x, float** y,
                                  int64_t tokens) const noexcept {
-  const auto& table = activations_ == Activations::int16 ? tiles_.with_int16 : tiles_.with_int8;
-  const bool pairs = tiles_.pairs && tokens > 1 && !is_float(layout_id);
-  while (block < last) {
-    const bool two = pairs && block + 1 < last;
-    const int64_t next = block + (two ? 2 : 1);
-    const uint8_t* at = data + (matrix * row_blocks() + block) * block_bytes;
-    const int left = static_cast<int>(std::min<int64_t>(rows - (next - 1) * kTileRows, kTileRows));
-    table[static_cast<int>(layout_id)](
-        {at, at + planes_at, cols, x.data, x.stride, y, tokens, left, two ? block_bytes : 0});
-    for (int64_t i = 0; i < tokens; ++i) y[i] += (next - block) * kTileRows;
-    block = next;
-  }
+  const uint8_t* at = data + (matrix * row_blocks() + block) * block_bytes;
+  const int left = static_cast<int>(std::min<int64_t>(rows - (last - 1) * kTileRows, kTileRows));
+  const Tile tile = tile_of(tiles_, layout_id, activations_ == Activations::int8);
+  tile({at, at + planes_at, block_bytes, last - block, cols, x.data, x.stride, y, tokens, left});
 }
 
 // Enough tasks that threads end together, but no more than that: a task reads at least 32 KB where it can.
@@ -124,7 +116,7 @@ int64_t NativeWeight::blocks_at_once(int64_t matrices_used, int threads) const {
   const int64_t large = std::max<int64_t>((256 << 10) / block_bytes, 1);
   const int64_t blocks =
       std::min({std::max(even, small), std::max<int64_t>(row_blocks() / std::max(threads, 1), 1), large});
-  return tiles_.pairs ? (blocks + 1) / 2 * 2 : blocks;  // none is left without another
+  return (blocks + 1) / 2 * 2;  // none is left without another
 }
 
 void NativeWeight::multiply(View x, MutableView y, Compute& compute) const noexcept {

@@ -17,8 +17,8 @@
 // clang-format on
 
 namespace {
-constexpr int kFloatTokens = 6;  // 12 accumulators of 16 ymm
-constexpr int kIntTokens = 4;    // 8 accumulators, one half of the rows at a time
+constexpr int kFloatBlocks = 1, kFloatTokens = 6;  // 12 accumulators of 16 ymm
+constexpr int kIntBlocks = 1, kIntTokens = 4;      // 8 accumulators, one half of the rows at a time
 constexpr int kByteOffset8 = 0;
 }  // namespace
 
@@ -87,7 +87,7 @@ inline __m256i twice(const void* p) {  // 4 bytes into every lane
 // stack for the second, where loading them anew is free.
 template <class T>
 inline const T* forget(const T* p) {
-  asm("" : "+r"(p));
+  asm volatile("" : "+r"(p));
   return p;
 }
 
@@ -149,8 +149,8 @@ inline void add_bytes(const uint8_t* planes, int w, const Group16* const* x, __m
 }
 
 // Rows 8 h .. 8 h + 7; planes already point at them.
-template <int kBits, int T, int kPart, HalfOfI I::*kHalf>
-inline void dot_half(const uint8_t* planes, const Group16* const* x, I* out) {
+template <int kBits, int T, int kPart>
+[[gnu::always_inline]] inline void dot_half(const uint8_t* planes, const Group16* const* x, HalfOfI* out) {
   __m256i low[T], high[T];
 #pragma GCC unroll 8
   for (int t = 0; t < T; ++t) {
@@ -168,7 +168,7 @@ inline void dot_half(const uint8_t* planes, const Group16* const* x, I* out) {
 #pragma GCC unroll 8
   for (int t = 0; t < T; ++t) {
     const __m256i rest = kBits == 8 ? high[t] : _mm256_srai_epi32(high[t], 4);
-    out[t].*kHalf = _mm256_add_epi32(low[t], rest);
+    out[t] = _mm256_add_epi32(low[t], rest);
   }
 }
 
@@ -203,8 +203,8 @@ inline void add_word(const uint8_t* planes, int w, const Group8* const* x, __m25
   }
 }
 
-template <int kBits, int T, int kPart, HalfOfI I::*kHalf>
-inline void dot_half(const uint8_t* planes, const Group8* const* x, I* out) {
+template <int kBits, int T, int kPart>
+[[gnu::always_inline]] inline void dot_half(const uint8_t* planes, const Group8* const* x, HalfOfI* out) {
   __m256i sums[T];
 #pragma GCC unroll 8
   for (int t = 0; t < T; ++t) sums[t] = _mm256_set1_epi32(x[t]->start[kPart]);
@@ -242,27 +242,45 @@ inline void dot_half(const uint8_t* planes, const Group8* const* x, I* out) {
 #endif
   }
 #pragma GCC unroll 8
-  for (int t = 0; t < T; ++t) out[t].*kHalf = sums[t];
+  for (int t = 0; t < T; ++t) out[t] = sums[t];
 }
 
-template <class Group, int kBits, int T, int kPart>
-inline void dot(const uint8_t* planes, const RowsOf<Group, T>& x, I* sums) {
-  const Group *at[T], *again[T];
+template <class Group, int kBits, int B, int T, int kPart>
+[[gnu::always_inline]] inline void dot(const uint8_t* planes, int64_t, const RowsOf<Group, T>& x, I (*sums)[T]) {
+  static_assert(B == 1);
+  HalfOfI half[2][T];
+  if constexpr (sizeof(Group::q[0]) == 1 || T == 1) {
+    const Group *at[T], *again[T];
 #pragma GCC unroll 8
-  for (int t = 0; t < T; ++t) {
-    at[t] = &x[t];
-    again[t] = forget(at[t]);
+    for (int t = 0; t < T; ++t) at[t] = (&x[t]);
+    dot_half<kBits, T, kPart>(planes, at, half[0]);
+#pragma GCC unroll 8
+    for (int t = 0; t < T; ++t) again[t] = forget(&x[t]);
+    dot_half<kBits, T, kPart>(planes + 32, again, half[1]);
+  } else {  // a loop that stays one, for the size of the code
+    const uint8_t* end = forget(planes + 64);
+    for (HalfOfI* out = half[0]; planes != end; planes += 32, out += T) {
+      const Group* at[T];
+#pragma GCC unroll 8
+      for (int t = 0; t < T; ++t) at[t] = forget(&x[t]);
+      dot_half<kBits, T, kPart>(planes, at, out);
+    }
   }
-  dot_half<kBits, T, kPart, &I::a>(planes, at, sums);
-  dot_half<kBits, T, kPart, &I::b>(planes + 32, again, sums);
+#pragma GCC unroll 8
+  for (int t = 0; t < T; ++t) sums[0][t] = {half[0][t], half[1][t]};
 }
+
+#ifdef __AVXVNNI__
+constexpr Tile kWithInt16[] = PENSEE_TILES(Group16);
+#endif
 
 }  // namespace
 
 namespace pensee {
 #ifdef __AVXVNNI__
-const TileTable kAvx2VnniTiles = PENSEE_TILE_TABLE;
+const TileTable kAvx2VnniTiles = {&kAvx2SharedTiles, kWithInt16, PENSEE_TILES(Group8), kByteOffset8};
 #else
-const TileTable kAvx2Tiles = PENSEE_TILE_TABLE;
+const SharedTiles kAvx2SharedTiles = PENSEE_SHARED_TILES;
+const TileTable kAvx2Tiles = {&kAvx2SharedTiles, kAvx2SharedTiles.with_int16, PENSEE_TILES(Group8), kByteOffset8};
 #endif
 }  // namespace pensee

@@ -13,13 +13,12 @@
 // clang-format on
 
 namespace {
-constexpr int kFloatTokens = 12;  // of 32 zmm
-constexpr int kIntTokens = 12;    // as many integer and float sums
+constexpr int kFloatBlocks = 2, kFloatTokens = 8;  // of 32 zmm
+constexpr int kIntBlocks = 2, kIntTokens = 6;      // as many integer and float sums
 constexpr int kByteOffset8 = 128;  // made unsigned for vpdpbusd
 }  // namespace
 
 #define PENSEE_TILE_STORES
-#define PENSEE_TILE_PAIRS
 #include "kernels/tiles.h"
 
 namespace {
@@ -100,62 +99,52 @@ inline __m512i add_products(const Group8*, __m512i sum, __m512i n, __m512i x) {
   return _mm512_dpbusd_epi32(sum, n, x);
 }
 
-// Each row of activations has one chain of sums: 12 rows hide its latency. One or two rows take a second chain.
-template <class Group, int kBits, int T, int kPart>
-inline void dot(const uint8_t* planes, const RowsOf<Group, T>& x, I* sums) {
+// Each row of activations and row block has one chain of sums, or two where there are few: 8 hide their latency.
+template <class Group, int kBits, int B, int T, int kPart>
+[[gnu::always_inline]] inline void dot(const uint8_t* planes, int64_t next, const RowsOf<Group, T>& x, I (*sums)[T]) {
   constexpr int kWords = (kBits == 8 ? 8 : 4) / parts<kBits>(), kPieces = pieces<Group, kBits>();
   constexpr int kStep = 4 / static_cast<int>(sizeof(Group::q[0]));  // numbers of a product
-  __m512i sum[2][T];
+  constexpr int kChains = B * T <= 3 ? 2 : 1;
+  __m512i sum[kChains][B][T];
 #pragma GCC unroll 16
   for (int t = 0; t < T; ++t) {
-    sum[0][t] = _mm512_set1_epi32(x[t].start[kPart]);
-    sum[1][t] = _mm512_setzero_si512();
-  }
-#pragma GCC unroll 8
-  for (int w = kWords * kPart; w < kWords * (kPart + 1); ++w) {
-    __m512i* chain = sum[T <= 2 ? w % 2 : 0];
-#pragma GCC unroll 4
-    for (int i = 0; i < kPieces; ++i) {
-      const __m512i first = piece<Group, kBits>(planes, w, i);
-#pragma GCC unroll 16
-      for (int t = 0; t < T; ++t) {
-        chain[t] = add_products(&x[t], chain[t], first, spread(x[t].q + kStep * (kPieces * w + i)));
-      }
+#pragma GCC unroll 2
+    for (int b = 0; b < B; ++b) {
+      sum[0][b][t] = _mm512_set1_epi32(x[t].start[kPart]);
+      if constexpr (kChains == 2) sum[1][b][t] = _mm512_setzero_si512();
     }
   }
-#pragma GCC unroll 16
-  for (int t = 0; t < T; ++t) sums[t] = {T <= 2 ? _mm512_add_epi32(sum[0][t], sum[1][t]) : sum[0][t]};
-}
-
-template <class Group, int kBits, int T, int kPart>
-inline void dot_two(const uint8_t* planes, int64_t second, const RowsOf<Group, T>& x, I (*sums)[T]) {
-  constexpr int kWords = (kBits == 8 ? 8 : 4) / parts<kBits>(), kPieces = pieces<Group, kBits>();
-  constexpr int kStep = 4 / static_cast<int>(sizeof(Group::q[0]));  // numbers of a product
-  __m512i sum[2][T];
-#pragma GCC unroll 16
-  for (int t = 0; t < T; ++t) sum[0][t] = sum[1][t] = _mm512_set1_epi32(x[t].start[kPart]);
 #pragma GCC unroll 8
   for (int w = kWords * kPart; w < kWords * (kPart + 1); ++w) {
 #pragma GCC unroll 4
     for (int i = 0; i < kPieces; ++i) {
-      const __m512i first = piece<Group, kBits>(planes, w, i), other = piece<Group, kBits>(planes + second, w, i);
+      __m512i n[B];
+#pragma GCC unroll 2
+      for (int b = 0; b < B; ++b) n[b] = piece<Group, kBits>(planes + b * next, w, i);
 #pragma GCC unroll 16
       for (int t = 0; t < T; ++t) {
         const __m512i numbers = spread(x[t].q + kStep * (kPieces * w + i));
-        sum[0][t] = add_products(&x[t], sum[0][t], first, numbers);
-        sum[1][t] = add_products(&x[t], sum[1][t], other, numbers);
+#pragma GCC unroll 2
+        for (int b = 0; b < B; ++b) {
+          __m512i& chain = sum[w % kChains][b][t];
+          chain = add_products(&x[t], chain, n[b], numbers);
+        }
       }
     }
   }
 #pragma GCC unroll 16
   for (int t = 0; t < T; ++t) {
-    sums[0][t] = {sum[0][t]};
-    sums[1][t] = {sum[1][t]};
+#pragma GCC unroll 2
+    for (int b = 0; b < B; ++b) {
+      sums[b][t] = {kChains == 2 ? _mm512_add_epi32(sum[0][b][t], sum[kChains - 1][b][t]) : sum[0][b][t]};
+    }
   }
 }
+
+constexpr SharedTiles kShared = PENSEE_SHARED_TILES;
 
 }  // namespace
 
 namespace pensee {
-const TileTable kAvx512Tiles = PENSEE_TILE_TABLE;
+const TileTable kAvx512Tiles = {&kShared, kShared.with_int16, PENSEE_TILES(Group8), kByteOffset8};
 }  // namespace pensee

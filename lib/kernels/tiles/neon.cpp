@@ -15,8 +15,8 @@
 // clang-format on
 
 namespace {
-constexpr int kFloatTokens = 6;  // 24 of 32 q registers
-constexpr int kIntTokens = 4;
+constexpr int kFloatBlocks = 1, kFloatTokens = 6;  // 24 of 32 q registers
+constexpr int kIntBlocks = 1, kIntTokens = 4;
 constexpr int kByteOffset8 = 0;
 }  // namespace
 
@@ -137,16 +137,20 @@ inline void dot_pairs(const uint8_t* planes, int from, int to, int quad, const G
 template <int kBits, int T>
 inline void dot_quad(const uint8_t* planes, int from, int to, int quad, const Group8* const* x, int32x4_t* out) {
 #ifdef __ARM_FEATURE_MATMUL_INT8
-  if constexpr (T % 2 == 0) return dot_pairs<kBits, T>(planes, from, to, quad, x, out);
+  constexpr int kPaired = T / 2 * 2;
+  if constexpr (kPaired > 0) dot_pairs<kBits, kPaired>(planes, from, to, quad, x, out);
+#else
+  constexpr int kPaired = 0;
 #endif
+  if constexpr (kPaired == T) return;
   for (int w = from; w < to; ++w) {
     if constexpr (kBits == 8) {
       const int8x16_t word = vreinterpretq_s8_u8(vld1q_u8(planes + 64 * w + 16 * quad));
-      for (int t = 0; t < T; ++t) out[t] = add_fours(word, quads(x[t]->q + 4 * w), out[t]);
+      for (int t = kPaired; t < T; ++t) out[t] = add_fours(word, quads(x[t]->q + 4 * w), out[t]);
     } else {
       int8x16_t n[2];
       split_bytes<kBits>(planes, w, quad, n);
-      for (int t = 0; t < T; ++t) {
+      for (int t = kPaired; t < T; ++t) {
         out[t] = add_fours(n[0], quads(x[t]->q + 8 * w), out[t]);
         out[t] = add_fours(n[1], quads(x[t]->q + 8 * w + 4), out[t]);
       }
@@ -154,8 +158,9 @@ inline void dot_quad(const uint8_t* planes, int from, int to, int quad, const Gr
   }
 }
 
-template <class Group, int kBits, int T, int kPart>
-inline void dot(const uint8_t* planes, const RowsOf<Group, T>& x, I* sums) {
+template <class Group, int kBits, int B, int T, int kPart>
+[[gnu::always_inline]] inline void dot(const uint8_t* planes, int64_t, const RowsOf<Group, T>& x, I (*sums)[T]) {
+  static_assert(B == 1);
   constexpr int kWords = (kBits == 8 ? 8 : 4) / parts<kBits>();
   const Group* at[T];
   for (int t = 0; t < T; ++t) at[t] = &x[t];
@@ -163,7 +168,7 @@ inline void dot(const uint8_t* planes, const RowsOf<Group, T>& x, I* sums) {
     int32x4_t out[T];
     for (int t = 0; t < T; ++t) out[t] = vdupq_n_s32(at[t]->start[kPart]);
     dot_quad<kBits, T>(planes, kWords * kPart, kWords * (kPart + 1), quad, at, out);
-    for (int t = 0; t < T; ++t) sums[t].v[quad] = out[t];
+    for (int t = 0; t < T; ++t) sums[0][t].v[quad] = out[t];
   }
 }
 
@@ -171,10 +176,12 @@ inline void dot(const uint8_t* planes, const RowsOf<Group, T>& x, I* sums) {
 
 namespace pensee {
 #if defined(__ARM_FEATURE_MATMUL_INT8)
-const TileTable kNeonI8mmTiles = PENSEE_TILE_TABLE;
+const TileTable kNeonI8mmTiles =
 #elif defined(__ARM_FEATURE_DOTPROD)
-const TileTable kNeonDotprodTiles = PENSEE_TILE_TABLE;
+const TileTable kNeonDotprodTiles =
 #else
-const TileTable kNeonTiles = PENSEE_TILE_TABLE;
+const SharedTiles kNeonSharedTiles = PENSEE_SHARED_TILES;
+const TileTable kNeonTiles =
 #endif
+    {&kNeonSharedTiles, kNeonSharedTiles.with_int16, PENSEE_TILES(Group8), kByteOffset8};
 }  // namespace pensee

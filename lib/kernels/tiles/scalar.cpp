@@ -4,8 +4,8 @@
 // clang-format on
 
 namespace {
-constexpr int kFloatTokens = 4;
-constexpr int kIntTokens = 4;
+constexpr int kFloatBlocks = 1, kFloatTokens = 1;
+constexpr int kIntBlocks = 1, kIntTokens = 1;
 constexpr int kByteOffset8 = 0;
 }  // namespace
 
@@ -39,23 +39,24 @@ inline int place(const Group8*, int bits, int i) {
   return i / 8 * 8 + 4 * (p % 2) + p / 2;
 }
 
-template <class Group, int kBits, int T, int kPart>
-inline void dot(const uint8_t* planes, const RowsOf<Group, T>& x, I* sums) {
+template <class Group, int kBits, int B, int T, int kPart>
+[[gnu::always_inline]] inline void dot(const uint8_t* planes, int64_t, const RowsOf<Group, T>& x, I (*sums)[T]) {
+  static_assert(B == 1 && T == 1);
   constexpr int kNumbers = kGroup / parts<kBits>();
-  for (int t = 0; t < T; ++t) {
-    const Group& group = x[t];
-    for (int r = 0; r < 16; ++r) {
-      int32_t sum = group.start[kPart];
-      for (int i = kNumbers * kPart; i < kNumbers * (kPart + 1); ++i) {
-        sum += number<kBits>(planes, i, r) * group.q[place(&group, kBits, i)];
-      }
-      sums[t].v[r] = sum;
+  const Group& group = x[0];
+  for (int r = 0; r < 16; ++r) {
+    int32_t sum = group.start[kPart];
+    for (int i = kNumbers * kPart; i < kNumbers * (kPart + 1); ++i) {
+      sum += number<kBits>(planes, i, r) * group.q[place(&group, kBits, i)];
     }
+    sums[0][0].v[r] = sum;
   }
 }
+
+constexpr SharedTiles kShared = PENSEE_SHARED_TILES;
 
 }  // namespace
 
 namespace pensee {
-const TileTable kScalarTiles = PENSEE_TILE_TABLE;
+const TileTable kScalarTiles = {&kShared, kShared.with_int16, PENSEE_TILES(Group8), kByteOffset8};
 }  // namespace pensee

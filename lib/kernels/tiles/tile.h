@@ -1,12 +1,15 @@
-// What all ISAs' tiles share: the walk over groups, the scales, the float sums, and the quantisers. An ISA brings
-// vec.h, kFloatTokens and kIntTokens (rows of activations that its registers hold at once), and
+// What all ISAs' tiles share: the walk over row blocks and groups, the scales, the float sums, and the quantisers. An
+// ISA brings vec.h and
 //
-//   template <class Group, int kBits, int T, int kPart>
-//   void dot(const uint8_t* planes, const RowsOf<Group, T>& x, I* sums);
+//   kIntBlocks, kIntTokens       row blocks that a pass multiplies by many rows of activations, and rows that it takes
+//   kFloatBlocks, kFloatTokens   the same for float layouts; its registers hold a sum for each row of each block
+//   kByteOffset8                 what dot adds to the weights of i8 layouts for int8 activations
 //
-// which gives, for a group of T rows of activations, x[t].start[kPart] and the exact sums of q * x: of the whole group,
-// or for kBits == 6 of its first and second half. kByteOffset8 is what dot adds to the weights of i8 layouts for int8
-// activations.
+//   template <class Group, int kBits, int B, int T, int kPart>
+//   void dot(const uint8_t* planes, int64_t next, const RowsOf<Group, T>& x, I (*sums)[T]);
+//
+// which gives, for a group of B row blocks, `next` bytes apart, and T rows of activations, x[t].start[kPart] and the
+// exact sums of q * x: of the whole group, or for kBits == 6 of its first and second half.
 #pragma once
 
 #include "kernels/tiles.h"
@@ -15,8 +18,10 @@ namespace {
 
 using namespace pensee;
 
-constexpr int kAhead = 4096;             // bytes, of float layouts
-constexpr int64_t kAheadOfOne = 9 << 10;  // of quantised ones that meet one row of activations
+constexpr int64_t kAheadOfOne = 9 << 10;  // bytes, of quantised row blocks that meet one row of activations
+constexpr int64_t kFloatAheadOfOne = 4096;
+constexpr int kOneTokenBlocks = 4;  // float row blocks that meet one row: alone each waits for its own last sum
+constexpr int kOddTokens = 3;       // rows of a pass over a row block that is left alone
 
 enum class Scales { s, m, k, k6 };
 
@@ -74,34 +79,59 @@ struct RowsOf {
   }
 };
 
-template <class Group, int T>
-inline void add_scaled_sums(const I* sums, F scale, const RowsOf<Group, T>& x, F* total) {
-#pragma GCC unroll 16
-  for (int t = 0; t < T; ++t) total[t] = fma(to_float(sums[t]), mul(scale, set1(x[t].scale)), total[t]);
-}
-template <class Group, int T>
-inline void add_minima(F minimum, const RowsOf<Group, T>& x, F* total) {
-#pragma GCC unroll 16
-  for (int t = 0; t < T; ++t) total[t] = fma(minimum, set1(x[t].scaled_sum), total[t]);
-}
-template <int T>
-inline void store_totals(const TileArgs& a, int64_t first, int offset, int rows, const F* total) {
-  for (int t = 0; t < T; ++t) {
-    float* y = a.y[first + t] + offset;
-    rows == kTileRows ? store(y, total[t]) : store_first(y, total[t], rows);
+// Row blocks that are multiplied together.
+struct Part {
+  const TileArgs& args;
+  const uint8_t *scales, *planes;  // of the first; a.block_bytes lead to the next
+  int64_t first_output;
+  int rows_of_last;
+};
+
+// Calls multiply with B row blocks as often as there are, and then with single ones.
+template <int B, class Multiply>
+inline void walk(const TileArgs& a, const Multiply& multiply) {
+  int64_t block = 0;
+  const auto part = [&](int64_t count) {
+    const int64_t at = block * a.block_bytes;
+    block += count;
+    return Part{a, a.scales + at, a.planes + at, (block - count) * kTileRows,
+                block == a.row_blocks ? a.rows : kTileRows};
+  };
+  while (block + B <= a.row_blocks) multiply.template operator()<B>(part(B));
+  if constexpr (B > 1) {
+    while (block < a.row_blocks) multiply.template operator()<1>(part(1));
   }
 }
 
-template <class Group, int kBits, int T, int kPart>
-inline void fold(const uint8_t* planes, const RowsOf<Group, T>& x, const GroupScale& scale, F* total) {
-  I sums[T];
-  dot<Group, kBits, T, kPart>(planes, x, sums);
-  add_scaled_sums(sums, scale.scale[kPart], x, total);
+template <int B, int T>
+inline void set_zero(F (*total)[T]) {
+#pragma GCC unroll 4
+  for (int b = 0; b < B; ++b) {
+#pragma GCC unroll 16
+    for (int t = 0; t < T; ++t) total[b][t] = set1(0.0f);
+  }
+}
+// From a copy, which lies in memory: the loop is short, and the sums are registers up to here.
+template <int B, int T>
+inline void store_totals(const Part& p, int64_t first, const F (*total)[T]) {
+  F sums[T][B];
+#pragma GCC unroll 16
+  for (int t = 0; t < T; ++t) {
+#pragma GCC unroll 4
+    for (int b = 0; b < B; ++b) sums[t][b] = total[b][t];
+  }
+#pragma GCC unroll 1
+  for (int t = 0; t < T; ++t) {
+    float* y = p.args.y[first + t] + p.first_output;
+    for (int b = 0; b < B - 1; ++b) store(y + b * kTileRows, sums[t][b]);
+    float* last = y + (B - 1) * kTileRows;
+    p.rows_of_last == kTileRows ? store(last, sums[t][B - 1]) : store_first(last, sums[t][B - 1], p.rows_of_last);
+  }
 }
 
-// While a row block, or a pair, is multiplied, the one behind it comes out of memory: each pass over it fetches a share
-// of those lines, by its rows of activations, evenly from group to group. (In bursts, or left to the hardware, memory
-// idles while later passes compute.)
+// While row blocks are multiplied, those behind them come out of memory: each pass fetches a share of their lines, by
+// its rows of activations, evenly from group to group. (In bursts, or left to the hardware, memory idles while later
+// passes compute.)
 struct Lines {
   const uint8_t* at;
   int64_t a_group;
@@ -116,17 +146,13 @@ struct Lines {
   }
 };
 
-template <int kBits>
-inline int64_t block_bytes(const TileArgs& a) {
-  return a.planes - a.scales + a.cols / kGroup * plane_bytes<kBits>();
-}
+inline int64_t groups_of(const TileArgs& a) { return (a.cols + kGroup - 1) / kGroup; }
 
-template <int kBits>
 class Ahead {
  public:
-  Ahead(const TileArgs& a, int row_blocks) : groups_(a.cols / kGroup), tokens_(a.tokens) {
-    const int64_t bytes = row_blocks * block_bytes<kBits>(a);
-    at_ = a.scales + bytes;
+  Ahead(const Part& p, int row_blocks) : groups_(groups_of(p.args)), tokens_(p.args.tokens) {
+    const int64_t bytes = row_blocks * p.args.block_bytes;
+    at_ = p.scales + bytes;
     lines_ = (bytes / 64 + groups_ - 1) / groups_;
   }
   Lines share(int64_t tokens) {
@@ -143,163 +169,161 @@ class Ahead {
   int64_t lines_, tokens_;  // left
 };
 
-template <class Group, int kBits, Scales kScales, int T>
-inline void quantised_block(const TileArgs& a, int64_t first, Lines ahead) {
-  RowsOf<Group, T> x(a, first);
-  F total[T];
-  for (int t = 0; t < T; ++t) total[t] = set1(0.0f);
-  const uint8_t* planes = a.planes;
-  const int64_t groups = a.cols / kGroup;
-  for (int64_t g = 0; g < groups; ++g) {
-    if constexpr (T == 1) {
-      ahead.fetch<plane_bytes<kBits>() / 64 + 1>();
-    } else {
-      ahead.fetch();
-    }
-    const GroupScale scale = group_scale<kScales>(a.scales, g);
-    fold<Group, kBits, T, 0>(planes, x, scale, total);
-    if constexpr (parts<kBits>() == 2) fold<Group, kBits, T, 1>(planes, x, scale, total);
-    if constexpr (kScales == Scales::m || kScales == Scales::k) add_minima(scale.min, x, total);
-    x.next();
-    planes += plane_bytes<kBits>();
-  }
-  store_totals<T>(a, first, 0, a.rows, total);
-}
+// Multiplies rows of activations from `first` on.
+using Pass = void (*)(const Part&, int64_t first, Lines ahead);
 
-#ifdef PENSEE_TILE_PAIRS  // the ISA has a dot_two: dot for two row blocks
-constexpr bool kTilePairs = true;
-template <class Group, int kBits, int T, int kPart>
-inline void fold_two(const uint8_t* planes, int64_t second, const RowsOf<Group, T>& x, const GroupScale* scale,
-                     F (*total)[T]) {
-  I sums[2][T];
-  dot_two<Group, kBits, T, kPart>(planes, second, x, sums);
-  add_scaled_sums(sums[0], scale[0].scale[kPart], x, total[0]);
-  add_scaled_sums(sums[1], scale[1].scale[kPart], x, total[1]);
-}
+// Passes of a kind over kLeast to kMost rows of activations.
+template <class Kind, int B, int kLeast, int kMost, int... kT>
+struct Passes : Passes<Kind, B, kLeast, kMost - 1, kMost, kT...> {};
+template <class Kind, int B, int kLeast, int... kT>
+struct Passes<Kind, B, kLeast, kLeast, kT...> {
+  static constexpr Pass of[] = {Kind::template pass<B, kLeast>, Kind::template pass<B, kT>...};
+};
 
-template <class Group, int kBits, Scales kScales, int T>
-inline void two_blocks(const TileArgs& a, int64_t first, Lines ahead) {
-  RowsOf<Group, T> x(a, first);
-  F total[2][T];
-  for (int t = 0; t < T; ++t) total[0][t] = total[1][t] = set1(0.0f);
-  const uint8_t* planes = a.planes;
-  const int64_t groups = a.cols / kGroup;
-  for (int64_t g = 0; g < groups; ++g) {
-    ahead.fetch();
-    const GroupScale scale[2] = {group_scale<kScales>(a.scales, g), group_scale<kScales>(a.scales + a.second, g)};
-    fold_two<Group, kBits, T, 0>(planes, a.second, x, scale, total);
-    if constexpr (parts<kBits>() == 2) fold_two<Group, kBits, T, 1>(planes, a.second, x, scale, total);
-    if constexpr (kScales == Scales::m || kScales == Scales::k) {
-      add_minima(scale[0].min, x, total[0]);
-      add_minima(scale[1].min, x, total[1]);
-    }
-    x.next();
-    planes += plane_bytes<kBits>();
-  }
-  store_totals<T>(a, first, 0, kTileRows, total[0]);
-  store_totals<T>(a, first, kTileRows, a.rows, total[1]);
-}
-
-// In passes of up to 6 rows, as even as can be: one or two leave a core waiting.
-template <class Group, int kBits, Scales kScales>
-inline void quantised_pair(const TileArgs& a) {
-  constexpr decltype(&two_blocks<Group, kBits, kScales, 1>) passes_of[] = {
-      two_blocks<Group, kBits, kScales, 1>, two_blocks<Group, kBits, kScales, 2>, two_blocks<Group, kBits, kScales, 3>,
-      two_blocks<Group, kBits, kScales, 4>, two_blocks<Group, kBits, kScales, 5>, two_blocks<Group, kBits, kScales, 6>};
-  Ahead<kBits> ahead(a, 2);
+// Several rows of activations, in passes as even as can be: one or two rows leave a core waiting.
+template <class Kind, int B, int kMost>
+inline void in_passes(const Part& p) {
+  constexpr int kLeast = kMost < 3 ? 1 : 2;  // the halves of four are two
+  Ahead ahead(p, B);
+  const int64_t tokens = p.args.tokens;
   int64_t t = 0;
-  for (int64_t passes = (a.tokens + 5) / 6; passes > 0; --passes) {
-    const int64_t count = (a.tokens - t + passes - 1) / passes;
-    passes_of[count - 1](a, t, ahead.share(count));
+  for (int64_t passes = (tokens + kMost - 1) / kMost; passes > 0; --passes) {
+    const int64_t count = (tokens - t + passes - 1) / passes;
+    Passes<Kind, B, kLeast, kMost>::of[count - kLeast](p, t, ahead.share(count));
     t += count;
   }
 }
-#else
-constexpr bool kTilePairs = false;
-#endif
 
 template <class Group, int kBits, Scales kScales>
-void quantised(const TileArgs& a) {
-#ifdef PENSEE_TILE_PAIRS
-  if (a.second) return quantised_pair<Group, kBits, kScales>(a);
-#endif
-  if (a.tokens == 1) {
-    const int64_t bytes = block_bytes<kBits>(a);
-    return quantised_block<Group, kBits, kScales, 1>(
-        a, 0, {a.scales + (bytes < kAheadOfOne ? bytes : kAheadOfOne), 0});  // each group knows its lines
-  }
-  Ahead<kBits> ahead(a, 1);
-  int64_t t = 0;
-  const auto pass = [&](auto block, int64_t count) {
-    for (; t + count <= a.tokens; t += count) block(a, t, ahead.share(count));
-  };
-  pass(quantised_block<Group, kBits, kScales, kIntTokens>, kIntTokens);
-  if constexpr (kIntTokens > 8) pass(quantised_block<Group, kBits, kScales, 8>, 8);
-  if constexpr (kIntTokens > 4) pass(quantised_block<Group, kBits, kScales, 4>, 4);
-  pass(quantised_block<Group, kBits, kScales, 2>, 2);
-  pass(quantised_block<Group, kBits, kScales, 1>, 1);
-}
-
-template <Layout kLayout, int T>
-inline void float_block(const TileArgs& a, int64_t first) {
-  const float* x[T];
-  F total[T];
-  for (int t = 0; t < T; ++t) {
-    x[t] = reinterpret_cast<const float*>(static_cast<const uint8_t*>(a.x) + (first + t) * a.x_stride);
-    total[t] = set1(0.0f);
-  }
-  if constexpr (kLayout == Layout::bf16) {
-    const uint16_t* w = halves(a.planes);
-    F even, odd;
-    int64_t k = 0;
-    for (; k + 2 <= a.cols; k += 2, w += 2 * kTileRows) {
-      if constexpr (T == 1) __builtin_prefetch(reinterpret_cast<const uint8_t*>(w) + kAhead);
-      load_bf16_pairs(w, &even, &odd);
+struct Quantised {
+  template <int B, int T, int kPart>
+  [[gnu::always_inline]] static void fold(const uint8_t* planes, int64_t next, const RowsOf<Group, T>& x,
+                                          const GroupScale* scale, F (*total)[T]) {
+    I sums[B][T];
+    dot<Group, kBits, B, T, kPart>(planes, next, x, sums);
+#pragma GCC unroll 2
+    for (int b = 0; b < B; ++b) {
 #pragma GCC unroll 16
       for (int t = 0; t < T; ++t) {
-        total[t] = fma(even, set1(x[t][k]), total[t]);
-        total[t] = fma(odd, set1(x[t][k + 1]), total[t]);
+        total[b][t] = fma(to_float(sums[b][t]), mul(scale[b].scale[kPart], set1(x[t].scale)), total[b][t]);
       }
     }
-    if (k < a.cols) {
-      load_bf16_pairs(w, &even, &odd);
-      for (int t = 0; t < T; ++t) total[t] = fma(even, set1(x[t][k]), total[t]);
-    }
-  } else if constexpr (kLayout == Layout::f8) {
-    for (int64_t k = 0; k < a.cols; k += 4) {
-      const uint8_t* four = a.planes + k * kTileRows;
-      if constexpr (T == 1) __builtin_prefetch(four + kAhead);
-      const F scale = load(reinterpret_cast<const float*>(a.scales) + k / kGroup * kTileRows);
-#pragma GCC unroll 4
-      for (int i = 0; i < 4; ++i) {
-        const F w = mul(load_e4m3(four + i * kTileRows), scale);
-#pragma GCC unroll 16
-        for (int t = 0; t < T; ++t) total[t] = fma(w, set1(x[t][k + i]), total[t]);
+  }
+
+  template <int B, int T>
+  static void pass(const Part& p, int64_t first, Lines ahead) {
+    RowsOf<Group, T> x(p.args, first);
+    F total[B][T];
+    set_zero<B>(total);
+    const uint8_t* planes = p.planes;
+    const int64_t groups = p.args.cols / kGroup, next = p.args.block_bytes;
+    for (int64_t g = 0; g < groups; ++g) {
+      if constexpr (B * T == 1) {
+        ahead.fetch<plane_bytes<kBits>() / 64 + 1>();
+      } else {
+        ahead.fetch();
       }
-    }
-  } else {
-    for (int64_t k = 0; k < a.cols; ++k) {
-      F w;
-      if constexpr (T == 1) __builtin_prefetch(a.planes + k * kTileRows * (kLayout == Layout::f32 ? 4 : 2) + kAhead);
-      if constexpr (kLayout == Layout::f32) w = load(reinterpret_cast<const float*>(a.planes) + k * kTileRows);
-      if constexpr (kLayout == Layout::f16) w = load_f16(halves(a.planes) + k * kTileRows);
+      GroupScale scale[B];
+#pragma GCC unroll 2
+      for (int b = 0; b < B; ++b) scale[b] = group_scale<kScales>(p.scales + b * next, g);
+      fold<B, T, 0>(planes, next, x, scale, total);
+      if constexpr (parts<kBits>() == 2) fold<B, T, 1>(planes, next, x, scale, total);
+      if constexpr (kScales == Scales::m || kScales == Scales::k) {
+#pragma GCC unroll 2
+        for (int b = 0; b < B; ++b) {
 #pragma GCC unroll 16
-      for (int t = 0; t < T; ++t) total[t] = fma(w, set1(x[t][k]), total[t]);
+          for (int t = 0; t < T; ++t) total[b][t] = fma(scale[b].min, set1(x[t].scaled_sum), total[b][t]);
+        }
+      }
+      x.next();
+      planes += plane_bytes<kBits>();
     }
+    store_totals<B>(p, first, total);
   }
-  for (int t = 0; t < T; ++t) {
-    float* y = a.y[first + t];
-    a.rows == kTileRows ? store(y, total[t]) : store_first(y, total[t], a.rows);
+
+  static void tile(const TileArgs& a) {
+    if (a.tokens == 1) {
+      return walk<1>(a, [&]<int B>(const Part& p) {  // each group knows its lines
+        pass<1, 1>(p, 0, {p.scales + (a.block_bytes < kAheadOfOne ? a.block_bytes : kAheadOfOne), 0});
+      });
+    }
+    walk<kIntBlocks>(a, [&]<int B>(const Part& p) {
+      in_passes<Quantised, B, B == kIntBlocks ? kIntTokens : kOddTokens>(p);
+    });
   }
-}
+};
+
+struct Floats {
+  float q[kGroup];
+};
 
 template <Layout kLayout>
-void floats(const TileArgs& a) {
-  int64_t t = 0;
-  for (; t + kFloatTokens <= a.tokens; t += kFloatTokens) float_block<kLayout, kFloatTokens>(a, t);
-  for (; t + 3 <= a.tokens; t += 3) float_block<kLayout, 3>(a, t);
-  for (; t < a.tokens; ++t) float_block<kLayout, 1>(a, t);
-}
+struct Float {
+  static constexpr int kStep = kLayout == Layout::bf16 ? 2 : 1;  // columns that are loaded together
+  static constexpr int kBytes = kLayout == Layout::f32 ? 64 : kLayout == Layout::f8 ? 16 : 32;  // a column's
+
+  [[gnu::always_inline]] static void load_columns(const uint8_t* at, F scale, F* w) {
+    if constexpr (kLayout == Layout::f32) w[0] = load(reinterpret_cast<const float*>(at));
+    if constexpr (kLayout == Layout::f16) w[0] = load_f16(halves(at));
+    if constexpr (kLayout == Layout::bf16) load_bf16_pairs(halves(at), &w[0], &w[1]);
+    if constexpr (kLayout == Layout::f8) w[0] = mul(load_e4m3(at), scale);
+  }
+
+  // `count` columns of the kStep at `at`.
+  template <int B, int T>
+  [[gnu::always_inline]] static void add_columns(const uint8_t* at, int64_t next, const F* scale,
+                                                 const RowsOf<Floats, T>& x, int64_t i, int count, F (*total)[T]) {
+    F w[B][kStep];
+#pragma GCC unroll 4
+    for (int b = 0; b < B; ++b) load_columns(at + b * next, scale[b], w[b]);
+#pragma GCC unroll 2
+    for (int j = 0; j < count; ++j) {
+#pragma GCC unroll 16
+      for (int t = 0; t < T; ++t) {
+        const F number = set1(x[t].q[i + j]);
+#pragma GCC unroll 4
+        for (int b = 0; b < B; ++b) total[b][t] = fma(w[b][j], number, total[b][t]);
+      }
+    }
+  }
+
+  template <int B, int T>
+  static void pass(const Part& p, int64_t first, Lines ahead) {
+    RowsOf<Floats, T> x(p.args, first);
+    F total[B][T], scale[B];
+    set_zero<B>(total);
+    const int64_t next = p.args.block_bytes;
+    const uint8_t* planes = p.planes;
+    for (int64_t k = 0; k < p.args.cols; k += kGroup) {
+      if constexpr (T > 1) ahead.fetch();
+      if constexpr (kLayout == Layout::f8) {
+        for (int b = 0; b < B; ++b) {
+          scale[b] = load(reinterpret_cast<const float*>(p.scales + b * next) + k / kGroup * kTileRows);
+        }
+      }
+      const int64_t count = p.args.cols - k < kGroup ? p.args.cols - k : kGroup;
+      int64_t i = 0;
+      for (; i + kStep <= count; i += kStep, planes += kStep * kBytes) {
+        if constexpr (T == 1) {
+          for (int b = 0; b < B; ++b) __builtin_prefetch(planes + b * next + kFloatAheadOfOne);
+        }
+        add_columns<B>(planes, next, scale, x, i, kStep, total);
+      }
+      if (i < count) add_columns<B>(planes, next, scale, x, i, 1, total);
+      x.next();
+    }
+    store_totals<B>(p, first, total);
+  }
+
+  static void tile(const TileArgs& a) {
+    if (a.tokens == 1) {
+      return walk<kOneTokenBlocks>(a, [&]<int B>(const Part& p) { pass<B, 1>(p, 0, {}); });
+    }
+    walk<kFloatBlocks>(a, [&]<int B>(const Part& p) {
+      in_passes<Float, B, B == kFloatBlocks ? kFloatTokens : kOddTokens>(p);
+    });
+  }
+};
 
 #ifndef PENSEE_TILE_STORES  // an ISA may bring its own: 32 integers, each behind a magic number (store_shifted_int)
 inline int32_t sum_of(F x) {
@@ -349,22 +373,25 @@ inline void quantise_group(const float* x, ByteOrder order, Start start, Group* 
   out->scaled_sum = out->scale * static_cast<float>(all);
 }
 
-void quantise16(const float* x, int64_t cols, Start start, Group16* out) {
+inline void quantise16(const float* x, int64_t cols, Start start, Group16* out) {
   for (int64_t k = 0; k < cols; k += kGroup, ++out) quantise_group<32767>(x + k, ByteOrder::bytes, start, out);
 }
 
-void quantise8(const float* x, int64_t cols, ByteOrder order, Start start, Group8* out) {
+inline void quantise8(const float* x, int64_t cols, ByteOrder order, Start start, Group8* out) {
   for (int64_t k = 0; k < cols; k += kGroup, ++out) quantise_group<127>(x + k, order, start, out);
 }
 
 }  // namespace
 
-#define PENSEE_TILES(Group)                                                                           \
-  {                                                                                                   \
-    floats<Layout::f32>, floats<Layout::f16>, floats<Layout::bf16>, floats<Layout::f8>,               \
-        quantised<Group, 4, Scales::s>, quantised<Group, 4, Scales::m>, quantised<Group, 4, Scales::k>, \
-        quantised<Group, 5, Scales::s>, quantised<Group, 5, Scales::m>, quantised<Group, 5, Scales::k>, \
-        quantised<Group, 6, Scales::k6>, quantised<Group, 8, Scales::s>                               \
+#define PENSEE_TILES(Group)                                                         \
+  {                                                                                 \
+    Quantised<Group, 4, Scales::s>::tile, Quantised<Group, 4, Scales::m>::tile,     \
+        Quantised<Group, 4, Scales::k>::tile, Quantised<Group, 5, Scales::s>::tile, \
+        Quantised<Group, 5, Scales::m>::tile, Quantised<Group, 5, Scales::k>::tile, \
+        Quantised<Group, 6, Scales::k6>::tile, Quantised<Group, 8, Scales::s>::tile \
   }
-#define PENSEE_TILE_TABLE \
-  { PENSEE_TILES(Group16), PENSEE_TILES(Group8), quantise16, quantise8, kByteOffset8, kTilePairs }
+#define PENSEE_SHARED_TILES                                                                                   \
+  {                                                                                                           \
+    {Float<Layout::f32>::tile, Float<Layout::f16>::tile, Float<Layout::bf16>::tile, Float<Layout::f8>::tile}, \
+        PENSEE_TILES(Group16), quantise16, quantise8                                                          \
+  }
