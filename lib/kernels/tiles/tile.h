@@ -20,7 +20,7 @@ using namespace pensee;
 
 constexpr int64_t kAheadOfOne = 9 << 10;  // bytes, of quantised row blocks that meet one row of activations
 constexpr int64_t kFloatAheadOfOne = 4096;
-constexpr int kOneTokenBlocks = 4;  // float row blocks that meet one row: alone each waits for its own last sum
+constexpr int kOneTokenBlocks = 2;  // float row blocks that meet one row: alone one waits for its own last sum
 constexpr int kOddTokens = 3;       // rows of a pass over a row block that is left alone
 
 enum class Scales { s, m, k, k6 };
