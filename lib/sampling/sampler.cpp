@@ -55,7 +55,7 @@ int32_t Sampler::sample(std::span<const float> logits, std::span<const int32_t> 
   chain_->start(logits, history, allowed);
   if (!settings_.logit_bias.empty()) chain_->add_bias(settings_);
   if (!allowed.empty() && !chain_->any_allowed()) return -1;
-  for (const SamplerRow* row : plan_) (chain_.get()->*row->run)(settings_, random_);
+  for (const SamplerRow* row : plan_) chain_->run(*row, settings_, random_);
   if (greedy) return chain_->best();
   return settings_.mirostat == 2 ? chain_->draw_mirostat(settings_, mu_, random_) : chain_->draw(random_);
 }

@@ -63,7 +63,8 @@ void SamplerChain::start(std::span<const float> logits, std::span<const int32_t>
   allowed_ = allowed;
   scale_ = 1;
   whole_ = 1;
-  tempered_ = listed_ = ranked_ = fresh_ = settled_ = false;
+  worst_ = {0.0f, -1};
+  tempered_ = listed_ = classed_ = ranked_ = fresh_ = settled_ = false;
   if (allowed.empty()) return;
   const std::span<float> scores = own_scores();
   for (size_t i = 0; i < scores.size(); i += 32) {
@@ -96,6 +97,11 @@ std::span<float> SamplerChain::own_scores() {
   return own_;
 }
 
+void SamplerChain::run(const SamplerRow& row, const SamplerSettings& s, Random& random) {
+  if (row.lists && classed_) collect();
+  (this->*row.run)(s, random);
+}
+
 void SamplerChain::settle_for(int32_t id) {
   list_.assign(1, {1.0f, id});
   listed_ = ranked_ = fresh_ = settled_ = true;
@@ -110,8 +116,13 @@ bool SamplerChain::probabilities() {
     return !settled_;
   }
   probabilities_.resize(scores_.size());
-  for (size_t i = 0; i < scores_.size(); ++i) probabilities_[i] = scores_[i] * scale_;
-  kernels_.softmax(probabilities_.data(), probabilities_.data(), static_cast<int64_t>(scores_.size()));
+  const float* from = scores_.data();
+  if (scale_ != 1) {
+    for (size_t i = 0; i < scores_.size(); ++i) probabilities_[i] = scores_[i] * scale_;
+    from = probabilities_.data();
+  }
+  kernels_.softmax(from, probabilities_.data(), static_cast<int64_t>(scores_.size()));
+  find_tops();
   fresh_ = true;
   whole_ = 1;
   if (!std::isfinite(probabilities_[0])) settle_for(best());  // one NaN makes all of them NaN
@@ -136,25 +147,6 @@ void SamplerChain::list_weigh() {
   fresh_ = true;
   ranked_ = false;
   weigh();
-}
-
-// Every token is written, and the place moves on where it stays: in a flat distribution nothing could be foreseen.
-void SamplerChain::collect(float above) {
-  list_.clear();
-  constexpr size_t kChunk = 256;
-  Token found[kChunk];
-  for (size_t i = 0; i < probabilities_.size(); i += kChunk) {
-    const size_t end = std::min(i + kChunk, probabilities_.size());
-    size_t count = 0;
-    for (size_t id = i; id < end; ++id) {
-      found[count] = {probabilities_[id], static_cast<int32_t>(id)};
-      count += probabilities_[id] > above;
-    }
-    list_.insert(list_.end(), found, found + count);
-  }
-  listed_ = true;
-  ranked_ = false;
-  if (list_.empty()) settle_for(best());  // a nucleus of 0 in a flat distribution
 }
 
 void SamplerChain::temperature(const SamplerSettings& s, Random&) {
@@ -217,10 +209,7 @@ void SamplerChain::top_k(const SamplerSettings& s, Random&) {
 // 1 - p together: the nucleus cannot need them.
 void SamplerChain::top_p(const SamplerSettings& s, Random&) {
   if (!probabilities()) return;
-  if (!listed_) {
-    const float floor = (1.0f - s.top_p) / static_cast<float>(scores_.size());
-    collect(floor);
-  }
+  classify((1.0f - s.top_p) / static_cast<float>(scores_.size()));
   cut(static_cast<double>(s.top_p) * whole_, 0.0f);
 }
 
@@ -228,8 +217,8 @@ void SamplerChain::top_p(const SamplerSettings& s, Random&) {
 void SamplerChain::min_p(const SamplerSettings& s, Random&) {
   if (!probabilities()) return;
   if (listed_) rank();
-  const float least = s.min_p * (listed_ ? list_.front().p : largest(probabilities_));
-  if (!listed_) collect(std::nextafter(least, 0.0f));
+  const float least = s.min_p * (listed_ ? list_.front().p : largest(tops_));
+  classify(std::nextafter(least, 0.0f));
   cut(whole_, least);
 }
 
@@ -237,7 +226,7 @@ void SamplerChain::min_p(const SamplerSettings& s, Random&) {
 // -ln p = ln Z - x the distance |-ln p - H| is |E[x] - x|: no logarithm. Equal distances stay or go together.
 void SamplerChain::typical_p(const SamplerSettings& s, Random&) {
   if (!probabilities()) return;
-  if (!listed_) collect(0.0f);
+  if (!listed_) collect();
   const auto x = [&](const Token& t) { return score(t.id) * static_cast<double>(scale_); };
   double sum = 0, mean = 0;
   for (const Token& t : list_) {
@@ -270,19 +259,15 @@ void SamplerChain::xtc(const SamplerSettings& s, Random& random) {
   if (!acts || !probabilities()) return;
   const double threshold = static_cast<double>(s.xtc_threshold) * whole_;
   const auto chosen = [&](float p) { return p > 0 && static_cast<double>(p) >= threshold; };
-  room_.clear();
   if (listed_) {
-    for (const Token& t : list_) {
-      if (chosen(t.p)) room_.push_back(t);
-    }
+    room_ = list_;
   } else {
-    for (size_t i = 0; i < probabilities_.size(); ++i) {
-      if (chosen(probabilities_[i])) room_.push_back({probabilities_[i], static_cast<int32_t>(i)});
-    }
+    gather(std::nextafter(static_cast<float>(threshold), 0.0f), 2.0f, room_);
   }
+  std::erase_if(room_, [&](const Token& t) { return !chosen(t.p); });
   if (room_.size() < 2) return;
   const Token kept = *std::max_element(room_.begin(), room_.end(), better);  // max of "better": the worst
-  if (!listed_) collect(0.0f);
+  if (!listed_) collect();
   std::erase_if(list_, [&](const Token& t) { return t.id != kept.id && chosen(t.p); });
   weigh();
 }
@@ -307,8 +292,8 @@ int32_t SamplerChain::best() const {
 
 int32_t SamplerChain::draw(Random& random) {
   if (!probabilities()) return list_.front().id;
-  if (!listed_) collect(0.0f);
-  if (!ranked_ && list_.size() >= kLong) return draw_long(random);
+  classify(0.0f);
+  if (!listed_) return draw_long(random);
   cut(whole_, 0.0f);
   double at = random.unit() * whole_;
   for (const Token& t : list_) {
@@ -323,12 +308,12 @@ int32_t SamplerChain::draw(Random& random) {
 int32_t SamplerChain::draw_mirostat(const SamplerSettings& s, double& mu, Random& random) {
   if (!probabilities()) return list_.front().id;
   constexpr double ln2 = 0.69314718055994531;
-  const float top = largest(probabilities_);
+  const float top = largest(tops_);
   const double scale = static_cast<double>(scale_);
   const int32_t best_id = best();
   const double log_sum = score(best_id) * scale - natural_log(static_cast<double>(top));
   const auto surprise = [&](int32_t id) { return (log_sum - score(id) * scale) / ln2; };
-  collect(0.0f);
+  collect();
   std::erase_if(list_, [&](const Token& t) { return t.id != best_id && surprise(t.id) > mu; });
   weigh();
   const int32_t token = draw(random);
@@ -340,23 +325,24 @@ namespace {
 
 using S = SamplerSettings;
 constexpr SamplerRow kTable[] = {
-    {SamplerKind::penalties, "penalties", false,
+    {SamplerKind::penalties, "penalties", false, true,
      [](const S& s) {
        return s.penalty_last_n != 0 &&
               (s.repetition_penalty != 1 || s.frequency_penalty != 0 || s.presence_penalty != 0);
      },
      &SamplerChain::penalties},
-    {SamplerKind::dry, "dry", false, [](const S& s) { return s.dry_multiplier > 0 && s.dry_last_n != 0; },
+    {SamplerKind::dry, "dry", false, true, [](const S& s) { return s.dry_multiplier > 0 && s.dry_last_n != 0; },
      &SamplerChain::dry},
-    {SamplerKind::temperature, "temperature", false, [](const S& s) { return s.temperature > 0; },
+    {SamplerKind::temperature, "temperature", false, true, [](const S& s) { return s.temperature > 0; },
      &SamplerChain::temperature},
-    {SamplerKind::top_n_sigma, "top_n_sigma", true, [](const S& s) { return s.top_n_sigma > 0; },
+    {SamplerKind::top_n_sigma, "top_n_sigma", true, true, [](const S& s) { return s.top_n_sigma > 0; },
      &SamplerChain::top_n_sigma},
-    {SamplerKind::top_k, "top_k", true, [](const S& s) { return s.top_k > 0; }, &SamplerChain::top_k},
-    {SamplerKind::top_p, "top_p", true, [](const S& s) { return s.top_p < 1; }, &SamplerChain::top_p},
-    {SamplerKind::min_p, "min_p", true, [](const S& s) { return s.min_p > 0; }, &SamplerChain::min_p},
-    {SamplerKind::typical_p, "typical_p", true, [](const S& s) { return s.typical_p < 1; }, &SamplerChain::typical_p},
-    {SamplerKind::xtc, "xtc", true, [](const S& s) { return s.xtc_probability > 0 && s.xtc_threshold <= 0.5f; },
+    {SamplerKind::top_k, "top_k", true, true, [](const S& s) { return s.top_k > 0; }, &SamplerChain::top_k},
+    {SamplerKind::top_p, "top_p", true, false, [](const S& s) { return s.top_p < 1; }, &SamplerChain::top_p},
+    {SamplerKind::min_p, "min_p", true, false, [](const S& s) { return s.min_p > 0; }, &SamplerChain::min_p},
+    {SamplerKind::typical_p, "typical_p", true, true, [](const S& s) { return s.typical_p < 1; },
+     &SamplerChain::typical_p},
+    {SamplerKind::xtc, "xtc", true, false, [](const S& s) { return s.xtc_probability > 0 && s.xtc_threshold <= 0.5f; },
      &SamplerChain::xtc},
 };
 
