@@ -21,12 +21,13 @@ constexpr int64_t kTasksPerThread = 6;
 
 Memory::Memory(uint64_t bytes) {
   const uint64_t align = bytes >= 2 * kHugePage ? kHugePage : 64;
-  if (bytes > UINT64_MAX - align) return;
-  const uint64_t size = std::max((bytes + align - 1) / align * align, align);
-  data_ = static_cast<uint8_t*>(std::aligned_alloc(align, size));
-  if (!data_) return;
+  if (bytes > SIZE_MAX - align) return;
+  void* data = nullptr;
+  if (posix_memalign(&data, align, std::max<uint64_t>(bytes, 1)) != 0) return;
+  data_ = static_cast<uint8_t*>(data);
 #ifdef MADV_HUGEPAGE
-  if (align == kHugePage) madvise(data_, size, MADV_HUGEPAGE);  // a wish: failure changes nothing
+  // A wish: failure changes nothing. Not for the rest behind them: half a huge page a weight would be wasted.
+  if (align == kHugePage) madvise(data_, bytes / kHugePage * kHugePage, MADV_HUGEPAGE);
 #endif
 }
 
