@@ -109,12 +109,13 @@ void NativeWeight::row_blocks_of(int64_t matrix, int64_t block, int64_t last, co
   tile({at, at + planes_at, block_bytes, last - block, cols, x.data, x.stride, y, tokens, left});
 }
 
-// Enough tasks that threads end together, but no more than that: a task reads at least 32 KB where it can.
-int64_t NativeWeight::blocks_at_once(int64_t matrices_used, int threads) const {
+// Enough tasks that threads end together, but no more than that: a task reads at least 32 KB where it can, as memory
+// gets going anew with each. With more rows than go over it at once it should stay in L2.
+int64_t NativeWeight::blocks_at_once(int64_t matrices_used, int64_t most_rows, int threads) const {
   const int64_t tasks = threads * kTasksPerThread;
   const int64_t even = std::max<int64_t>(matrices_used * row_blocks() / tasks, 1);
   const int64_t small = std::max<int64_t>((32 << 10) / block_bytes, 1);
-  const int64_t large = std::max<int64_t>((256 << 10) / block_bytes, 1);
+  const int64_t large = std::max<int64_t>((most_rows > kRowsAtOnce ? 256 << 10 : 1 << 20) / block_bytes, 1);
   const int64_t blocks =
       std::min({std::max(even, small), std::max<int64_t>(row_blocks() / std::max(threads, 1), 1), large});
   return (blocks + 1) / 2 * 2;  // none is left without another
@@ -127,7 +128,7 @@ void NativeWeight::multiply(View x, MutableView y, Compute& compute) const noexc
   const int threads = compute.pool.threads();
   const int64_t blocks = row_blocks();
   const bool alone = blocks * block_bytes * x.rows < compute.alone_bytes;
-  const int64_t together = alone ? blocks : blocks_at_once(1, threads);
+  const int64_t together = alone ? blocks : blocks_at_once(1, x.rows, threads);
   const int64_t chunks = (blocks + together - 1) / together;
   const int64_t at_once = std::clamp<int64_t>(kRowsBytes / row_bytes_prepared() / 12 * 12, 12, kRowsAtOnce);
   // With few row blocks the rows are dealt out as well.
@@ -164,7 +165,8 @@ void NativeWeight::multiply_grouped(const Groups& groups, View x, MutableView y,
   const Rows prepared = prepare(x, few ? groups.rows_in : nullptr, few ? slots : x.rows, compute);
   const bool spaced = !few && evenly_spaced(groups, matrices);
   const Rows sorted = few ? prepared : spaced ? Rows{} : by_slot(groups, prepared, compute);
-  const int64_t together = blocks_at_once(used, compute.pool.threads()), blocks = row_blocks();
+  const int64_t most_rows = groups.offsets[touched[0] + 1] - groups.offsets[touched[0]];
+  const int64_t together = blocks_at_once(used, most_rows, compute.pool.threads()), blocks = row_blocks();
   const int64_t chunks = (blocks + together - 1) / together;
   const int64_t at_once = std::clamp<int64_t>(kRowsBytes / row_bytes_prepared() / 12 * 12, 12, kRowsAtOnce);
   auto run_task = [&](int64_t task, int) {

@@ -59,7 +59,7 @@ class NativeWeight final : public PackedWeight {
   void row_blocks_of(int64_t matrix, int64_t block, int64_t last, const Rows& x, float** y,
                      int64_t tokens) const noexcept;
   int64_t row_bytes_prepared() const;
-  int64_t blocks_at_once(int64_t matrices_used, int threads) const;
+  int64_t blocks_at_once(int64_t matrices_used, int64_t most_rows, int threads) const;
 
   const TileTable& tiles_;
   Activations activations_;
