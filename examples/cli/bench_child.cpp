@@ -1,7 +1,8 @@
 // The measuring half of `pensee bench`. A prompt is timed on top of `depth` tokens that the session already knows, as
 // the time to the first token after them; decoding on top of the same depth, as the rate of the tokens after the first.
 // The tokens are random but the same in every run, so that the hash of what is decoded can be compared: drawn with one
-// seed, as the likeliest of random weights go in circles, which takes always the same experts. Nothing is guessed ahead.
+// seed, as the likeliest of random weights go in circles, which always take the same experts. Nothing is guessed
+// ahead.
 #include <unistd.h>
 
 #include <algorithm>
