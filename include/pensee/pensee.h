@@ -146,7 +146,7 @@ typedef struct pensee_model_options {
   int32_t skip_weights;   /* non-zero: read headers, tokenizer and template only: enough to inspect and tokenize, in
                              milliseconds; whatever computes is PENSEE_UNSUPPORTED. INIT: 0 */
   int32_t exact;          /* 0: allow what is faster and rounds in its own way: see PENSEE_BACKEND_AUTO and
-                             PENSEE_ACTIVATIONS_AUTO; and oneDNN meets BF16 weights with activations rounded to BF16,
+                             PENSEE_ACTIVATIONS_AUTO; and BF16 weights meet activations rounded to BF16,
                              where the CPU multiplies those. INIT: 1 */
   const char *isa;        /* "scalar", "avx2", "avx2_vnni", "avx512", "avx512_bf16", "neon", "neon_dotprod",
                              "neon_i8mm"; NULL: this CPU's best. INIT: NULL */

@@ -9,5 +9,5 @@
 namespace pensee {
 static constexpr RowTable kBf16Table = {&kF32Rows, &kF16Rows, &kAvx512Bf16Rows, &kInt8Rows, &kInt4Rows};
 const Kernels kAvx512Kernels = {PENSEE_GENERIC_KERNELS("avx512", kRows), &kAvx512Tiles};
-const Kernels kAvx512Bf16Kernels = {PENSEE_GENERIC_KERNELS("avx512_bf16", kBf16Table), &kAvx512Tiles};
+const Kernels kAvx512Bf16Kernels = {PENSEE_GENERIC_KERNELS("avx512_bf16", kBf16Table), &kAvx512AndBf16Tiles};
 }  // namespace pensee

@@ -53,6 +53,10 @@ struct Group8 {
   float scaled_sum;
   int32_t start[2];
 };
+// Activations in BF16, two numbers a word; what is behind the last of a row counts only beside a weight of zero.
+struct GroupBf16 {
+  uint32_t pairs[kGroup / 2];
+};
 // What the integer sums of a group begin with, so that weights may be multiplied as they are stored: minus the offset
 // of the weights times the sum of q. start[0] is of the whole group, or with `halves` of its first half and start[1] of
 // its second.
@@ -91,11 +95,17 @@ struct SharedTiles {  // what an ISA's extensions may take from it
   void (*quantise16)(const float* x, int64_t cols, Start start, Group16* out);
   void (*quantise8)(const float* x, int64_t cols, ByteOrder order, Start start, Group8* out);
 };
+// BF16 weights by BF16 activations, where a CPU multiplies such pairs faster than floats.
+struct Bf16Tiles {
+  Tile tile;
+  void (*round)(const float* x, int64_t cols, GroupBf16* out);
+};
 struct TileTable {
   const SharedTiles* shared;
   const Tile* with_int16;
   Tile with_int8[kQuantisedLayouts];
   int byte_offset8;  // what with_int8 adds to the weights of i8s
+  const Bf16Tiles* bf16 = nullptr;
 };
 static constexpr Tile tile_of(const TileTable& table, Layout l, bool int8) {
   const int i = static_cast<int>(l);
@@ -108,6 +118,8 @@ extern const SharedTiles kAvx2SharedTiles;  // x86-64 builds only
 extern const TileTable kAvx2Tiles;         // x86-64 builds only
 extern const TileTable kAvx2VnniTiles;     // x86-64 builds only
 extern const TileTable kAvx512Tiles;       // x86-64 builds only
+extern const Bf16Tiles kAvx512Bf16Tiles;   // x86-64 builds only
+extern const TileTable kAvx512AndBf16Tiles;  // x86-64 builds only
 extern const SharedTiles kNeonSharedTiles;  // aarch64 builds only
 extern const TileTable kNeonTiles;         // aarch64 builds only
 extern const TileTable kNeonDotprodTiles;  // aarch64 builds only

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "backends/backend.h"
+#include "kernels/tiles.h"
 
 using namespace pensee;
 
@@ -61,9 +62,9 @@ struct Packed {
   const Kernels* kernels;
   std::unique_ptr<PackedWeight> weight;
 
-  Packed(const Blocks& source, std::string_view isa, int threads, Activations activations)
+  Packed(const Blocks& source, std::string_view isa, int threads, Activations activations, bool exact = true)
       : pool(std::move(*ThreadPool::create(threads))), kernels(*kernels_for(isa)) {
-    auto backend = make_backend("native", {kernels, activations});
+    auto backend = make_backend("native", {kernels, activations, exact});
     REQUIRE(backend.ok());
     auto packed = (*backend)->pack(source, *pool);
     REQUIRE(packed.ok());
@@ -184,6 +185,62 @@ TEST_CASE("native: int16 activations are as good as float, int8 within a percent
       CHECK(std::sqrt(error / norm) < (activations == Activations::int16 ? 1e-4 : 1.5e-2));
     }
   });
+}
+
+// Nearest even, of finite numbers.
+float rounded_to_bf16(float x) {
+  uint32_t bits;
+  std::memcpy(&bits, &x, sizeof(bits));
+  bits = (bits + 0x7fff + (bits >> 16 & 1)) & 0xffff0000;
+  std::memcpy(&x, &bits, sizeof(bits));
+  return x;
+}
+
+TEST_CASE("native: exact off rounds activations for BF16 weights alone, where the CPU multiplies such pairs") {
+  for (const int64_t cols : {141, 512, 33}) {
+    for (const std::string_view isa : available_isas()) {
+      CAPTURE(isa);
+      CAPTURE(cols);
+      const Blocks source(StoredType::bf16, 1, 53, cols), halves(StoredType::f16, 1, 53, cols);
+      Packed exact(source, isa, 1, Activations::int16), free(source, isa, 3, Activations::int16, false);
+      const int64_t many = 41;
+      const auto x = gaussian(many * cols, 5);
+      const auto y = free.multiply(x, many), unrounded = exact.multiply(x, many);
+      CHECK(same_bits(Packed(halves, isa, 1, Activations::int16, false).multiply(x, many).data(),
+                      Packed(halves, isa, 1, Activations::int16).multiply(x, many).data(), many * 53));
+      CHECK(same_bits(y.data(), unrounded.data(), many * 53) == !exact.kernels->tiles->bf16);
+      for (const int64_t m : {1, 2, 3, 7, 8, 9, 17}) {
+        CHECK(same_bits(Packed(source, isa, 1, Activations::int16, false).multiply(x, m).data(), y.data(), m * 53));
+      }
+      if (!exact.kernels->tiles->bf16) continue;
+      for (int64_t i = 0; i < many * 53; ++i) {
+        double sum = 0, size = 0;
+        for (int64_t k = 0; k < cols; ++k) {
+          const float number = rounded_to_bf16(x[static_cast<size_t>(i / 53 * cols + k)]);
+          const double product = static_cast<double>(number) *
+                                 static_cast<double>(source.floats[static_cast<size_t>(i % 53 * cols + k)]);
+          sum += product;
+          size += std::abs(product);
+        }
+        CHECK(std::abs(static_cast<double>(y[static_cast<size_t>(i)]) - sum) <= 1e-6 * size + 1e-30);
+      }
+    }
+  }
+}
+
+TEST_CASE("native: with exact off, too, experts' rows have the bits that they have alone") {
+  const int64_t cols = 96, rows = 40;
+  const Blocks source(StoredType::bf16, 3, rows, cols);
+  Packed weight(source, "", 2, Activations::int16, false);
+  const auto x = gaussian(5 * cols, 9);
+  const std::vector<int32_t> offsets = {0, 2, 2, 7}, in = {4, 1, 0, 1, 2, 3, 4}, out = {6, 0, 5, 1, 2, 4, 3};
+  const auto y = weight.grouped(x, 5, offsets, in, out);
+  for (size_t slot = 0; slot < in.size(); ++slot) {
+    const int32_t matrix = slot < 2 ? 0 : 2;
+    std::vector<int32_t> alone = {0, 0, 0, 0};
+    for (int32_t m = matrix + 1; m <= 3; ++m) alone[static_cast<size_t>(m)] = 1;
+    CHECK(same_bits(weight.grouped(x, 5, alone, {in[slot]}, {0}).data(), y.data() + out[slot] * rows, rows));
+  }
 }
 
 TEST_CASE("native: a number that is not finite poisons its own row and no other") {

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "backends/backend.h"
+#include "kernels/tiles.h"
 
 using namespace pensee;
 
@@ -93,8 +94,8 @@ struct Bench {
         [&] { weight.multiply(View(x.data(), m, weight.cols), MutableView(y.data(), m, weight.rows), compute); });
   }
 
-  void weights(StoredType type, Activations activations, double limit) {
-    auto backend = make_backend("native", {kernels, activations});
+  void weights(StoredType type, Activations activations, double limit, bool exact = true) {
+    auto backend = make_backend("native", {kernels, activations, exact});
     const int64_t cols = 2048;
     const int64_t rows = static_cast<int64_t>((128 << 20) / row_bytes(type, cols)) / 16 * 16;
     const double start = now();
@@ -104,8 +105,9 @@ struct Bench {
     if (!large.ok() || !small.ok()) return;
     const double bytes = static_cast<double>((*large)->bytes);
     const double gbs = bytes / seconds(**large, 1) / 1e9;
+    const char* meets = !exact ? "bf16" : activations == Activations::int16 ? "int16" : "int8";
     std::printf("%-5s %-5s %5.3f b/w %6.0f MB/s pack  M=1 %6.2f GB/s (%3.0f%%) ", std::string(info(type).name).c_str(),
-                activations == Activations::int16 ? "int16" : "int8", bytes * 8 / static_cast<double>(rows * cols),
+                meets, bytes * 8 / static_cast<double>(rows * cols),
                 static_cast<double>(row_bytes(type, cols)) * static_cast<double>(rows) / packing / 1e6, gbs,
                 100 * gbs / limit);
     for (int64_t m : {1, 4, 16, 512}) {
@@ -167,6 +169,7 @@ int main(int argc, char** argv) {
     const StoredType type = static_cast<StoredType>(t);
     if (!only.empty() && only != info(type).name) continue;
     bench.weights(type, Activations::int16, limit);
+    if (type == StoredType::bf16 && (*kernels)->tiles->bf16) bench.weights(type, Activations::int16, limit, false);
     if (t > static_cast<int>(StoredType::bf16)) bench.weights(type, Activations::int8, limit);
   }
   if (!only.empty() && only != "attend") return 0;

@@ -80,7 +80,8 @@ class Packer {
 
 class NativeBackend final : public Backend {
  public:
-  NativeBackend(const TileTable& tiles, Activations activations) : tiles_(tiles), activations_(activations) {}
+  NativeBackend(const TileTable& tiles, Activations activations, bool exact)
+      : tiles_(tiles), activations_(activations), exact_(exact) {}
   const char* name() const override { return "native"; }
 
   Result<std::unique_ptr<PackedWeight>> pack(const WeightSource& source, ThreadPool& pool) const override {
@@ -117,7 +118,7 @@ class NativeBackend final : public Backend {
   // Without its row blocks.
   template <class Source>
   Result<std::unique_ptr<NativeWeight>> shaped(const Source& source) const {
-    auto weight = std::unique_ptr<NativeWeight>(new (std::nothrow) NativeWeight(tiles_, activations_));
+    auto weight = std::unique_ptr<NativeWeight>(new (std::nothrow) NativeWeight(tiles_, activations_, exact_));
     if (!weight) return Status::format(Code::out_of_memory, "{}: no memory", source.name);
     const native::LayoutInfo& layout = native::layout_of(source.type);
     weight->matrices = source.matrices;
@@ -141,6 +142,7 @@ class NativeBackend final : public Backend {
 
   const TileTable& tiles_;
   Activations activations_;
+  bool exact_;
 };
 
 }  // namespace
@@ -150,7 +152,8 @@ Result<std::unique_ptr<Backend>> make_native_backend(const BackendOptions& optio
   if (!kernels) {
     PENSEE_ASSIGN(kernels, kernels_for(""));
   }
-  auto backend = std::unique_ptr<Backend>(new (std::nothrow) NativeBackend(*kernels->tiles, options.activations));
+  auto backend = std::unique_ptr<Backend>(
+      new (std::nothrow) NativeBackend(*kernels->tiles, options.activations, options.exact));
   if (!backend) return Status::format(Code::out_of_memory, "no memory for the native backend");
   return backend;
 }

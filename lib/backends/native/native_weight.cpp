@@ -53,21 +53,22 @@ bool evenly_spaced(const Groups& groups, int64_t matrices) {
 }  // namespace
 
 int64_t NativeWeight::row_bytes_prepared() const {
-  const int64_t group = activations_ == Activations::int16 ? sizeof(Group16) : sizeof(Group8);
-  return is_float(layout_id) ? cols * 4 : cols / kGroup * group;
+  if (takes_floats()) return cols * 4;
+  if (takes_bf16()) return (cols + kGroup - 1) / kGroup * static_cast<int64_t>(sizeof(GroupBf16));
+  return cols / kGroup * static_cast<int64_t>(activations_ == Activations::int16 ? sizeof(Group16) : sizeof(Group8));
 }
 
 size_t NativeWeight::scratch_bytes(int64_t x_rows, int64_t slots) const {
   const size_t touched = Scratch::rounded(static_cast<size_t>(matrices) * sizeof(int32_t));
   const size_t sorted = matrices > 1 ? Scratch::rounded(static_cast<size_t>(slots * row_bytes_prepared())) : 0;
-  if (is_float(layout_id)) return touched + sorted;
+  if (takes_floats()) return touched + sorted;
   return touched + sorted + Scratch::rounded(static_cast<size_t>(std::min(x_rows, slots) * row_bytes_prepared()));
 }
 
 // Takes from the scratch; the caller's scope gives it back. `ids` names the rows of x, else they are the first.
 NativeWeight::Rows NativeWeight::prepare(View x, const int32_t* ids, int64_t rows_of_x,
                                          Compute& compute) const noexcept {
-  if (is_float(layout_id)) return {reinterpret_cast<const std::byte*>(x.data), x.stride * 4};
+  if (takes_floats()) return {reinterpret_cast<const std::byte*>(x.data), x.stride * 4};
   const int64_t stride = row_bytes_prepared();
   std::byte* prepared = compute.scratch.take<std::byte>(rows_of_x * stride);
   const bool wide = activations_ == Activations::int16;
@@ -76,6 +77,7 @@ NativeWeight::Rows NativeWeight::prepare(View x, const int32_t* ids, int64_t row
   const auto quantise = [&](int64_t r) {
     std::byte* out = prepared + r * stride;
     const float* in = x.row(ids ? ids[r] : r);
+    if (takes_bf16()) return tiles_.bf16->round(in, cols, reinterpret_cast<GroupBf16*>(out));
     if (wide) return tiles_.shared->quantise16(in, cols, start, reinterpret_cast<Group16*>(out));
     tiles_.shared->quantise8(in, cols, order, start, reinterpret_cast<Group8*>(out));
   };
@@ -105,7 +107,8 @@ void NativeWeight::row_blocks_of(int64_t matrix, int64_t block, int64_t last, co
                                  int64_t tokens) const noexcept {
   const uint8_t* at = data + (matrix * row_blocks() + block) * block_bytes;
   const int left = static_cast<int>(std::min<int64_t>(rows - (last - 1) * kTileRows, kTileRows));
-  const Tile tile = tile_of(tiles_, layout_id, activations_ == Activations::int8);
+  const Tile tile = takes_bf16() ? tiles_.bf16->tile
+                                 : tile_of(tiles_, layout_id, activations_ == Activations::int8);
   tile({at, at + planes_at, block_bytes, last - block, cols, x.data, x.stride, y, tokens, left});
 }
 
@@ -161,7 +164,7 @@ void NativeWeight::multiply_grouped(const Groups& groups, View x, MutableView y,
     return la != lb ? la > lb : a < b;
   });
   const int64_t slots = groups.offsets[matrices];
-  const bool few = slots < x.rows && !is_float(layout_id);  // not all rows of x are met
+  const bool few = slots < x.rows && !takes_floats();  // not all rows of x are met
   const Rows prepared = prepare(x, few ? groups.rows_in : nullptr, few ? slots : x.rows, compute);
   const bool spaced = !few && evenly_spaced(groups, matrices);
   const Rows sorted = few ? prepared : spaced ? Rows{} : by_slot(groups, prepared, compute);

@@ -29,7 +29,9 @@ class Memory {
 
 class NativeWeight final : public PackedWeight {
  public:
-  NativeWeight(const TileTable& tiles, Activations activations) : tiles_(tiles), activations_(activations) {}
+  // exact false: BF16 weights meet BF16 activations where the CPU multiplies those faster.
+  NativeWeight(const TileTable& tiles, Activations activations, bool exact)
+      : tiles_(tiles), activations_(activations), exact_(exact) {}
 
   void multiply(View x, MutableView y, Compute& compute) const noexcept override;
   void multiply_grouped(const Groups& groups, View x, MutableView y, Compute& compute) const noexcept override;
@@ -61,8 +63,12 @@ class NativeWeight final : public PackedWeight {
   int64_t row_bytes_prepared() const;
   int64_t blocks_at_once(int64_t matrices_used, int64_t most_rows, int threads) const;
 
+  bool takes_bf16() const { return layout_id == Layout::bf16 && !exact_ && tiles_.bf16; }
+  bool takes_floats() const { return is_float(layout_id) && !takes_bf16(); }
+
   const TileTable& tiles_;
   Activations activations_;
+  bool exact_;
 };
 
 }  // namespace pensee::native

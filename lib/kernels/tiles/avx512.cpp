@@ -147,4 +147,6 @@ constexpr SharedTiles kShared = PENSEE_SHARED_TILES;
 
 namespace pensee {
 const TileTable kAvx512Tiles = {&kShared, kShared.with_int16, PENSEE_TILES(Group8), kByteOffset8};
+const TileTable kAvx512AndBf16Tiles = {&kShared, kShared.with_int16, PENSEE_TILES(Group8), kByteOffset8,
+                                       &kAvx512Bf16Tiles};
 }  // namespace pensee
