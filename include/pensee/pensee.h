@@ -99,10 +99,9 @@ typedef struct pensee_error {
 typedef struct pensee_model pensee_model; /* weights, tokenizer, chat template; reference-counted inside */
 
 enum { /* backend */
-  PENSEE_BACKEND_AUTO = 0,   /* native: identical tokens are promised by the native kernels alone. With exact off:
-                                native, and for many rows (prompts, batches) whichever is faster for the type of the
-                                weights (tuning_file); those weights then lie in memory twice, as far as memory_budget
-                                allows */
+  PENSEE_BACKEND_AUTO = 0,   /* native: identical tokens are promised by the native kernels alone. With exact off
+                                and a tuning_file: for many rows (prompts, batches) what that says of the type of the
+                                weights; those then lie in memory twice, as far as memory_budget allows */
   PENSEE_BACKEND_NATIVE = 1, /* own SIMD kernels */
   PENSEE_BACKEND_ONEDNN = 2, /* oneDNN: close to native, not identical; PENSEE_UNSUPPORTED where not built in */
   PENSEE_BACKEND_BLAS = 3    /* OpenBLAS in float32: likewise */
@@ -178,8 +177,7 @@ typedef struct pensee_model_options {
                                   INIT: NORMAL */
   int32_t packed_file;         /* PENSEE_PACKED_*. INIT: MAP */
   const char *tuning_file;     /* written by pensee_model_tune, for backend AUTO with exact off; else not read. NULL:
-                                  what was measured on one machine of the same ISA when the library was made.
-                                  INIT: NULL */
+                                  native alone, which nothing beat where it was measured. INIT: NULL */
 } pensee_model_options;
 #define PENSEE_MODEL_OPTIONS_INIT {sizeof(pensee_model_options), 0, 0, 0, 0, 0, 0, 0, 1, NULL, NULL, NULL, NULL, NULL, \
                                    0, 0, 0, 0, 0, 0, 0, NULL, NULL, 0, 0, NULL}

@@ -96,7 +96,7 @@ struct BackendOptions {
   const Kernels* kernels = nullptr;
   Activations activations = Activations::int16;
   bool exact = true;  // false: instructions that round in their own way are welcome where the CPU has them (BF16)
-  const Tuning* tuning = nullptr;  // for "auto" with exact off, read while it is made; null: the default
+  const Tuning* tuning = nullptr;  // for "auto" with exact off, read while it is made; null: all stays native
 };
 
 class Backend {

@@ -92,16 +92,6 @@ Status error_of(const std::string& text) {
 
 }  // namespace
 
-#if defined(__x86_64__)
-TEST_CASE("tuning: the default is of the kernels that it was measured with") {
-  const TuningRow* row = default_tuning(kAvx512Bf16Kernels.isa).find(StoredType::bf16, Activations::int16);
-  REQUIRE(row);
-  CHECK(row->backend == "onednn");
-  CHECK(row->from_rows == 4);
-  CHECK(default_tuning(kAvx512Kernels.isa).rows.empty());
-}
-#endif
-
 TEST_CASE("tuned: auto with exact on is native, whatever a tuning says") {
   Rig rig;
   const Random source(1, 100, 96);

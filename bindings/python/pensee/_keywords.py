@@ -77,8 +77,9 @@ class ModelOptions(TypedDict, total=False):
     ]
     exact: Annotated[
         bool | None,
-        Row(flag, 'False: allow what is faster and rounds in its own way: backend "auto" may mix backends, its '
-            'activations are "int8"'),
+        Row(flag, 'False: allow what is faster and rounds in its own way: BF16 weights meet BF16 '
+            'activations where the CPU multiplies those; backend "auto" goes by a tuning_file, its activations are '
+            '"int8"'),
     ]  # fmt: skip
     tuning_file: Annotated[
         str | os.PathLike[str] | None, Row(path, 'of Model.tune(), for backend "auto" with exact=False')

@@ -56,9 +56,8 @@ class TunedWeight final : public PackedWeight {
 
 class TunedBackend final : public Backend {
  public:
-  // `forgiving`: what a row names may be missing here; its weights are then native's alone.
-  TunedBackend(std::unique_ptr<Backend> native, const Tuning& tuning, bool forgiving, const BackendOptions& options)
-      : native_(std::move(native)), tuning_(tuning), forgiving_(forgiving), options_(options) {
+  TunedBackend(std::unique_ptr<Backend> native, const Tuning& tuning, const BackendOptions& options)
+      : native_(std::move(native)), tuning_(tuning), options_(options) {
     options_.tuning = nullptr;  // it was lent
     for (const TuningRow& row : tuning_.rows) {
       if (name_.find(row.backend) == name_.npos) name_ += "+" + row.backend;
@@ -74,7 +73,6 @@ class TunedBackend final : public Backend {
     const TuningRow* row = source.by_row ? nullptr : tuning_.find(source.type, options_.activations);
     if (!row) return native;
     PENSEE_ASSIGN(const Backend* backend, other(row->backend));
-    if (!backend) return native;
     PENSEE_ASSIGN(auto many, backend->pack(source, pool));
     doubled_ = true;
     return std::unique_ptr<PackedWeight>(
@@ -85,19 +83,17 @@ class TunedBackend final : public Backend {
   }
 
  private:
-  // Made, and its library loaded, when a weight first wants it. Null: it is not here.
+  // Made, and its library loaded, when a weight first wants it.
   Result<const Backend*> other(const std::string& name) const {
     std::lock_guard lock(mutex_);
     const auto known = others_.find(name);
     if (known != others_.end()) return known->second.get();
-    auto made = make_backend(name, options_);
-    if (!made.ok() && !forgiving_) return made.status();
-    return (others_[name] = made.ok() ? *std::move(made) : nullptr).get();
+    PENSEE_ASSIGN(auto made, make_backend(name, options_));
+    return (others_[name] = std::move(made)).get();
   }
 
   std::unique_ptr<Backend> native_;
   Tuning tuning_;
-  bool forgiving_;
   BackendOptions options_;
   std::string name_ = "native";
   mutable std::mutex mutex_;
@@ -109,14 +105,8 @@ class TunedBackend final : public Backend {
 
 Result<std::unique_ptr<Backend>> make_auto_backend(const BackendOptions& options) {
   PENSEE_ASSIGN(auto native, make_backend("native", options));
-  if (options.exact) return native;
-  const Kernels* kernels = options.kernels;
-  if (!kernels) {
-    PENSEE_ASSIGN(kernels, kernels_for(""));
-  }
-  const Tuning& tuning = options.tuning ? *options.tuning : default_tuning(kernels->isa);
-  return std::unique_ptr<Backend>(
-      std::make_unique<TunedBackend>(std::move(native), tuning, !options.tuning, options));
+  if (options.exact || !options.tuning) return native;
+  return std::unique_ptr<Backend>(std::make_unique<TunedBackend>(std::move(native), *options.tuning, options));
 }
 
 }  // namespace pensee

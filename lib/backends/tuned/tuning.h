@@ -1,6 +1,6 @@
 // The tuning: for each stored type, from how many rows of activations on another backend than native multiplies faster
-// on a machine. Where it names nothing, native is fastest. A default is compiled in (default_tuning.cpp says where it
-// was measured); `pensee bench --tune` measures anew and writes a file, which this reads: JSON,
+// on a machine. Where it names nothing, native is fastest, as it is without a tuning: nothing else won where we
+// measured (docs/speed.md). `pensee bench --tune` measures and writes a file, which this reads: JSON,
 //
 //   {"pensee_tuning": 1, "isa": "avx512", "threads": 2,
 //    "table": [{"type": "BF16", "activations": "float", "backend": "onednn", "from_rows": 16}],
@@ -33,9 +33,6 @@ struct Tuning {
 // Numbers that are no group of integers: native has one kind of activations for them.
 bool is_float_type(StoredType type);
 const char* activations_name(StoredType type, Activations activations);
-
-// What was measured for an ISA of kernels_for; empty for those that were not.
-const Tuning& default_tuning(std::string_view isa);
 
 // `name` is what messages call the text. A backend that is not in this build is UNSUPPORTED.
 Result<Tuning> parse_tuning(std::string_view text, const std::string& name);
