@@ -10,28 +10,14 @@
 #include <random>
 #include <set>
 
-#include "sampling/sampler.h"
+#include "sampling/draws.h"
 
 using namespace pensee;
+using namespace pensee::test;
 
 namespace {
 
 constexpr float kNan = std::numeric_limits<float>::quiet_NaN(), kInf = std::numeric_limits<float>::infinity();
-
-const Kernels& kernels() { return **kernels_for(""); }
-
-SamplerSettings at(float temperature) {
-  SamplerSettings s;
-  s.temperature = temperature;
-  return s;
-}
-
-std::vector<float> random_logits(std::mt19937& random, size_t count, double spread) {
-  std::normal_distribution<double> normal(0, spread);
-  std::vector<float> logits(count);
-  for (float& x : logits) x = static_cast<float>(normal(random));
-  return logits;
-}
 
 std::vector<uint32_t> mask_of(size_t vocab, const std::set<int32_t>& ids) {
   std::vector<uint32_t> mask((vocab + 31) / 32);

@@ -7,28 +7,10 @@
 #include <numeric>
 #include <random>
 
-#include "sampling/sampler.h"
+#include "sampling/draws.h"
 
 using namespace pensee;
-
-namespace {
-
-const Kernels& kernels() { return **kernels_for(""); }
-
-SamplerSettings at(float temperature) {
-  SamplerSettings s;
-  s.temperature = temperature;
-  return s;
-}
-
-std::vector<float> random_logits(std::mt19937& random, size_t count, double spread) {
-  std::normal_distribution<double> normal(0, spread);
-  std::vector<float> logits(count);
-  for (float& x : logits) x = static_cast<float>(normal(random));
-  return logits;
-}
-
-}  // namespace
+using namespace pensee::test;
 
 TEST_CASE("sampler: in any vocabulary each draw is where its number points in the ranking") {
   // The draw once more in double precision, with a stable sort; numbers within rounding of a border may fall beside it.
