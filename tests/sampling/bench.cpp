@@ -7,11 +7,11 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
-#include <random>
 
-#include "sampling/sampler.h"
+#include "sampling/draws.h"
 
 using namespace pensee;
+using namespace pensee::test;
 
 namespace {
 
@@ -41,27 +41,24 @@ double best_milliseconds(F&& draw) {
 
 int main(int argc, char** argv) {
   const auto vocabulary = static_cast<size_t>(argc > 1 ? std::atol(argv[1]) : 151936);
-  const Kernels& kernels = **kernels_for("");
   std::printf("| standard deviation |");
   for (const Way& way : kWays) std::printf(" %s |", way.name);
   std::printf(" softmax |\n|---:|---:|---:|---:|---:|---:|---:|\n");
-  for (const float deviation : {0.01f, 0.5f, 2.0f, 5.0f, 8.0f}) {
+  for (const double deviation : {0.01, 0.5, 2.0, 5.0, 8.0}) {
     std::mt19937 random(1);
-    std::normal_distribution<float> normal(0, deviation);
-    std::vector<float> logits(vocabulary), room(vocabulary);
-    for (float& x : logits) x = normal(random);
-    std::printf("| %g |", static_cast<double>(deviation));
+    const std::vector<float> logits = random_logits(random, vocabulary, deviation);
+    std::vector<float> room(vocabulary);
+    std::printf("| %g |", deviation);
     for (const Way& way : kWays) {
-      SamplerSettings settings;
-      settings.temperature = way.temperature;
+      SamplerSettings settings = at(way.temperature);
       settings.top_p = way.top_p;
       settings.min_p = way.min_p;
       settings.top_k = way.top_k;
-      Sampler sampler(settings, 7, kernels);
+      Sampler sampler(settings, 7, kernels());
       std::printf(" %.3f |", best_milliseconds([&] { sampler.sample(logits, {}, {}); }));
     }
     std::printf(" %.3f |\n", best_milliseconds([&] {
-                  kernels.softmax(logits.data(), room.data(), static_cast<int64_t>(vocabulary));
+                  kernels().softmax(logits.data(), room.data(), static_cast<int64_t>(vocabulary));
                 }));
     std::fflush(stdout);
   }

@@ -9,13 +9,12 @@
 
 #include "base/file.h"
 #include "base/json.h"
-#include "sampling/sampler.h"
+#include "sampling/draws.h"
 
 using namespace pensee;
+using namespace pensee::test;
 
 namespace {
-
-const Kernels& kernels() { return **kernels_for(""); }
 
 const json::Value& all_cases() {
   static const json::Value cases = [] {

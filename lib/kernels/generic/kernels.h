@@ -185,16 +185,6 @@ inline float to_int8(const float* x, int64_t n, uint8_t* out, int64_t step, int3
   return rounding.scale;
 }
 
-// Pieces of 8 numbers, `step` bytes apart.
-inline void to_bf16(const float* x, int64_t n, uint8_t* out, int64_t step) {
-  for (int64_t i = 0; i < n; i += 16) {
-    uint16_t room[16];
-    store_bf16(room, load_n(x + i, n - i < 16 ? n - i : 16));
-    memcpy(out + i / 8 * step, room, 16);
-    if (n - i > 8) memcpy(out + (i / 8 + 1) * step, room + 8, 16);
-  }
-}
-
 void to_cache(const float* x, void* block, int64_t slot, const CacheRows& rows) {
   uint8_t* at = static_cast<uint8_t*>(block);
   const int64_t n = rows.dim, pieces = cache_pieces(rows);

@@ -1,4 +1,4 @@
-// What all kernels over vec.h share: loops over vectors of 16 lanes and a shorter last one, and rounding to integers.
+// What all kernels over vec.h share: loops over vectors of 16 lanes and a shorter last one, and rounding.
 #pragma once
 
 #include "kernels/table.h"
@@ -48,6 +48,16 @@ inline Rounding rounding_of(const float* x, int64_t n, float top) {
 inline void round_some(const float* x, int64_t n, const Rounding& r, int32_t* out) {
   const F v = !r.finite || n <= 0 ? set1(0.0f) : n < 16 ? load_first(x, n) : load(x);
   store_shifted_int(out, fma(v, set1(r.inverse), set1(12582912.0f)));
+}
+
+// Pieces of 8 numbers, `step` bytes apart.
+inline void to_bf16(const float* x, int64_t n, uint8_t* out, int64_t step) {
+  for (int64_t i = 0; i < n; i += 16) {
+    uint16_t room[16];
+    store_bf16(room, load_n(x + i, n - i < 16 ? n - i : 16));
+    memcpy(out + i / 8 * step, room, 16);
+    if (n - i > 8) memcpy(out + (i / 8 + 1) * step, room + 8, 16);
+  }
 }
 
 // What follows the pieces of an int8 query.

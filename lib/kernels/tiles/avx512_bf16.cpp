@@ -10,9 +10,9 @@
 namespace {
 constexpr int kFloatBlocks = 2, kFloatTokens = 8;
 constexpr int kIntBlocks = 2, kIntTokens = 6;
-constexpr int kByteOffset8 = 128;
 }  // namespace
 
+#include "kernels/generic/lanes.h"
 #include "kernels/tiles/tile.h"
 
 namespace {
@@ -46,25 +46,12 @@ struct Bf16 {
     }
     store_totals<B>(p, first, total);
   }
-
-  static void tile(const TileArgs& a) {
-    if (a.tokens == 1) return walk<kOneTokenBlocks>(a, [&]<int B>(const Part& p) { pass<B, 1>(p, 0, {}); });
-    walk<kFloatBlocks>(a, [&]<int B>(const Part& p) {
-      in_passes<Bf16, B, B == kFloatBlocks ? kFloatTokens : kOddTokens>(p);
-    });
-  }
-
-  static void round(const float* x, int64_t cols, GroupBf16* out) {
-    for (int64_t k = 0; k < cols; k += 16) {
-      uint16_t numbers[16];
-      store_bf16(numbers, cols - k < 16 ? load_first(x + k, cols - k) : load(x + k));
-      memcpy(out[k / kGroup].pairs + k % kGroup / 2, numbers, sizeof(numbers));
-    }
-  }
 };
+
+void round_row(const float* x, int64_t cols, GroupBf16* out) { to_bf16(x, cols, reinterpret_cast<uint8_t*>(out), 16); }
 
 }  // namespace
 
 namespace pensee {
-const Bf16Tiles kAvx512Bf16Tiles = {Bf16::tile, Bf16::round};
+const Bf16Tiles kAvx512Bf16Tiles = {float_tile<Bf16>, round_row};
 }  // namespace pensee

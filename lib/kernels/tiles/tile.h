@@ -314,16 +314,18 @@ struct Float {
     }
     store_totals<B>(p, first, total);
   }
-
-  static void tile(const TileArgs& a) {
-    if (a.tokens == 1) {
-      return walk<kOneTokenBlocks>(a, [&]<int B>(const Part& p) { pass<B, 1>(p, 0, {}); });
-    }
-    walk<kFloatBlocks>(a, [&]<int B>(const Part& p) {
-      in_passes<Float, B, B == kFloatBlocks ? kFloatTokens : kOddTokens>(p);
-    });
-  }
 };
+
+// The tile of passes that add up floats.
+template <class Kind>
+void float_tile(const TileArgs& a) {
+  if (a.tokens == 1) {
+    return walk<kOneTokenBlocks>(a, [&]<int B>(const Part& p) { Kind::template pass<B, 1>(p, 0, {}); });
+  }
+  walk<kFloatBlocks>(a, [&]<int B>(const Part& p) {
+    in_passes<Kind, B, B == kFloatBlocks ? kFloatTokens : kOddTokens>(p);
+  });
+}
 
 #ifndef PENSEE_TILE_STORES  // an ISA may bring its own: 32 integers, each behind a magic number (store_shifted_int)
 inline int32_t sum_of(F x) {
@@ -390,8 +392,9 @@ inline void quantise8(const float* x, int64_t cols, ByteOrder order, Start start
         Quantised<Group, 5, Scales::m>::tile, Quantised<Group, 5, Scales::k>::tile, \
         Quantised<Group, 6, Scales::k6>::tile, Quantised<Group, 8, Scales::s>::tile \
   }
-#define PENSEE_SHARED_TILES                                                                                   \
-  {                                                                                                           \
-    {Float<Layout::f32>::tile, Float<Layout::f16>::tile, Float<Layout::bf16>::tile, Float<Layout::f8>::tile}, \
-        PENSEE_TILES(Group16), quantise16, quantise8                                                          \
+#define PENSEE_SHARED_TILES                                                                  \
+  {                                                                                          \
+    {float_tile<Float<Layout::f32>>, float_tile<Float<Layout::f16>>,                         \
+     float_tile<Float<Layout::bf16>>, float_tile<Float<Layout::f8>>},                        \
+        PENSEE_TILES(Group16), quantise16, quantise8                                         \
   }
